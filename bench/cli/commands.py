@@ -1,0 +1,70 @@
+"""`bench VERB NAME …` for the commands that cards bring."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.api import Command, DatasetCard, MethodCard, Option
+from bench.config import resolve_options
+from bench.plugins import load, registry
+
+
+def card_verbs() -> dict[str, dict[str, Command]]:
+    """Verb → card name → command, of all methods and datasets."""
+    verbs: dict[str, dict[str, Command]] = {}
+    cards: list[MethodCard | DatasetCard] = [
+        *registry().methods.values(),
+        *registry().datasets.values(),
+    ]
+    for card in cards:
+        for command in card.commands:
+            verbs.setdefault(command.verb, {})[card.name] = command
+    return verbs
+
+
+def verb_group(verb: str) -> click.Group:
+    """The click group of one verb, a subcommand for each card that has it."""
+    commands = card_verbs()[verb]
+    return click.Group(
+        name=verb,
+        commands={name: _command(name, command) for name, command in commands.items()},
+        help=f"{verb.capitalize()}: {', '.join(sorted(commands))}.",
+    )
+
+
+def _command(name: str, command: Command) -> click.Command:
+    def call(**given: Any) -> None:
+        named = {option.name: given[option.name] for option in command.options}
+        filled = {key: value for key, value in named.items() if value is not None}
+        options = resolve_options(command.options, filled, f"{command.verb} {name}", Path.cwd())
+        load(command.entry)(
+            **{option.name: _as_path(option, options[option.name]) for option in command.options}
+        )
+
+    return click.Command(
+        name=name,
+        callback=call,
+        params=[_parameter(option) for option in command.options],
+        help=command.help,
+    )
+
+
+def _as_path(option: Option, value: Any) -> Any:
+    return Path(value) if option.type is Path and value is not None else value
+
+
+def _parameter(option: Option) -> click.Option:
+    flag = "--" + option.name.replace("_", "-")
+    kinds: dict[type, Any] = {Path: click.Path(path_type=Path)}
+    kind = click.Choice(option.choices) if option.choices else kinds.get(option.type, option.type)
+    names = [option.name, f"{flag}/--no-{flag[2:]}" if option.type is bool else flag]
+    return click.Option(
+        names,
+        type=kind,
+        default=None,
+        required=option.required,
+        help=option.help + ("" if option.default is None else f"  [default: {option.default}]"),
+    )

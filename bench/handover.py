@@ -1,0 +1,105 @@
+"""What of a sample a method may see: its needs, what it was granted, and the queries it answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from bench.api import Dataset, Key, Query, Sample
+from bench.errors import DataError, InvalidValueError
+from bench.graphics.environments import to_frame
+from bench.plan import Job
+from bench.quantities import Camera, Environment, Value, Values, validate
+
+
+def seed_of(seed: int, key: Key) -> int:
+    """The seed of one item: 32 bits of a hash of run seed and id."""
+    text = f"{seed}/{key.scene}/{key.id}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def hand_over(dataset: Dataset, job: Job, key: Key) -> Sample:
+    """Read one sample and strip it to what the job's method may see.
+
+    Targets are opened only where bench.toml grants one.
+
+    Raises:
+        DataError: naming the item, where an input cannot be read or breaks its contract.
+    """
+    sample = dataset.inputs(job.split, key)
+    inputs = {name: _value(sample.inputs, name, key) for name in job.method.needs}
+    granted = [name for name in job.granted if name not in inputs]
+    if granted:
+        truth = dataset.targets(job.split, key).quantities
+        sources = {**truth, **sample.inputs}
+        inputs |= {name: _value(sources, name, key) for name in granted}
+    for name, value in inputs.items():
+        _check(name, value, key)
+    _check_sizes(inputs, key)
+    return Sample(
+        scene=key.scene,
+        id=key.id,
+        inputs=inputs,
+        context=_context(sample, job),
+        queries=tuple(_queries(sample, job, "camera" in inputs)),
+        seed=seed_of(job.seed, key),
+    )
+
+
+def _value(values: Values, name: str, key: Key) -> Value:
+    if name not in values:
+        raise DataError(f"{key.scene}/{key.id}: the sample lacks {name!r}, which its card offers")
+    return values[name]
+
+
+def _check(name: str, value: Value, key: Key) -> None:
+    try:
+        validate(name, value)
+    except InvalidValueError as error:
+        raise DataError(f"{key.scene}/{key.id}: input {error}") from error
+
+
+def _check_sizes(inputs: Mapping[str, Any], key: Key) -> None:
+    sizes = {
+        name: value.shape[:2] for name, value in inputs.items() if getattr(value, "ndim", 0) == 3
+    }
+    if "image" in sizes:
+        for name, size in sizes.items():
+            if size != sizes["image"]:
+                raise DataError(
+                    f"{key.scene}/{key.id}: {name} is {size[0]}×{size[1]} but image is "
+                    f"{sizes['image'][0]}×{sizes['image'][1]}"
+                )
+
+
+def _context(sample: Sample, job: Job) -> tuple[Values, ...]:
+    if job.method.views == "one":
+        return ()
+    seen = {"image", "camera", *job.method.needs}
+    return tuple(
+        {name: value for name, value in view.items() if name in seen} for view in sample.context
+    )
+
+
+def _queries(sample: Sample, job: Job, has_camera: bool) -> list[Query]:
+    """Each query with the first set of conditions that the method takes and the dataset gives."""
+    asked = []
+    for query in sample.queries:
+        for alternative in job.answers.get(query.quantity, ()):
+            names = alternative.split("+")
+            if set(names) <= set(query.condition):
+                condition = {name: query.condition[name] for name in names}
+                if not has_camera:
+                    condition = _in_camera_frame(condition, sample)
+                asked.append(Query(query.id, query.quantity, condition))
+                break
+    return asked
+
+
+def _in_camera_frame(condition: dict[str, Value], sample: Sample) -> dict[str, Value]:
+    # A method that is not told the camera could not use a light in the world frame.
+    light, camera = condition.get("environment"), sample.inputs.get("camera")
+    if isinstance(light, Environment) and light.frame == "world" and isinstance(camera, Camera):
+        return condition | {"environment": to_frame(light, "camera", camera)}
+    return condition

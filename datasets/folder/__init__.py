@@ -1,0 +1,1 @@
+"""A user's own images, masks and whatever ground truth lies beside them."""

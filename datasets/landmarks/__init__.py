@@ -1,0 +1,1 @@
+"""Real photo bundles of landmarks with multi-view-stereo geometry, read from pickles."""

@@ -1,0 +1,1 @@
+"""Inverse shading with spherical harmonics: light, albedo and shape from one image."""

@@ -1,0 +1,1 @@
+"""Depth errors relative to the size of the object."""

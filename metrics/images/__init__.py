@@ -1,0 +1,1 @@
+"""Fidelity of relit and novel views: PSNR, SSIM, LPIPS."""

@@ -1,0 +1,1 @@
+"""Albedo and shading against the truth: PSNR, scale-invariant MSE, local MSE."""

@@ -1,0 +1,1 @@
+"""Errors of the estimated environment light."""

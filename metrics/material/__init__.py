@@ -1,0 +1,1 @@
+"""Errors of roughness and of specular reflectance."""

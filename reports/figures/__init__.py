@@ -1,0 +1,1 @@
+"""The figures report: distributions and quality against time, as PNG and PDF."""

@@ -1,0 +1,65 @@
+"""What the named protocols say."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bench.protocol import Comparison
+from bench.protocol.named import NEUTRAL, PROTOCOLS
+
+
+def test_every_protocol_is_found_under_its_own_name() -> None:
+    assert all(name == protocol.name for name, protocol in PROTOCOLS.items())
+
+
+@pytest.mark.parametrize(
+    ("score", "columns"),
+    [
+        ("albedo.psnr", {"": "channel", "single": "scalar"}),
+        ("normal.mae", {"": "none"}),
+        ("shading.lmse", {"": "scalar"}),
+        ("depth.rmse", {"": "affine", "given": "none"}),
+        ("depth.coverage", {"": "affine"}),
+        ("roughness.rmse", {"": "none"}),
+        ("relit.psnr", {"": "none", "aligned": "channel"}),
+        ("view.psnr_hdr", {"": "none", "aligned": "channel"}),
+        ("relit.lpips", {"": "none", "aligned": "channel"}),
+        ("light.angular", {"": "scalar"}),
+        ("consistency.psnr", {"": "channel"}),
+        ("consistency.albedo", {"": "scalar"}),
+        ("cost.seconds", {"": "none"}),
+    ],
+)
+def test_neutral_scales_each_column_as_the_design_says(score: str, columns: dict[str, str]) -> None:
+    found = {column: comparison.scale for column, comparison in NEUTRAL.comparisons(score)}
+    assert found == columns
+
+
+@pytest.mark.parametrize(
+    ("score", "space", "clip", "mask"),
+    [
+        ("relit.psnr", "srgb", (0, 1), "inside"),
+        ("relit.psnr_hdr", "linear", None, "inside"),
+        ("view.ssim", "srgb", (0, 1), "zero-outside"),
+        ("view.lpips", "srgb", (0, 1), "zero-outside"),
+        ("albedo.psnr", "linear", None, "inside"),
+        ("consistency.psnr", "srgb", (0, 1), "inside"),
+        ("consistency.albedo", "linear", None, "inside"),
+        ("light.si_rmse", "linear", None, "full"),
+    ],
+)
+def test_neutral_compares_in_the_space_the_design_says(
+    score: str, space: str, clip: Any, mask: Any
+) -> None:
+    for _, comparison in NEUTRAL.comparisons(score):
+        assert (comparison.space, comparison.clip, comparison.mask) == (space, clip, mask)
+
+
+def test_digest_changes_with_the_comparison() -> None:
+    assert Comparison().digest == Comparison().digest
+    assert len({Comparison().digest, Comparison(erosion=5).digest, Comparison(peak=2).digest}) == 3
+
+
+def test_digest_changes_with_a_rule() -> None:
+    assert NEUTRAL.digest != replace(NEUTRAL, rules=NEUTRAL.rules[1:]).digest

@@ -201,3 +201,24 @@ def _option(option: Option, value: Any, where: str, folder: Path) -> Any:
     if (low is not None and value < low) or (high is not None and value > high):
         raise ConfigError(f"{where}: {value!r} leaves [{low}, {high}]")
     return value
+
+
+def from_text(options: Sequence[Option], given: Mapping[str, str], where: str) -> dict[str, Any]:
+    """Options written as text on a command line, read as their types. Raises `ConfigError`."""
+    types = {option.name: option.type for option in options}
+    return {
+        name: _read(text, types.get(name, str), f"{where} {name}") for name, text in given.items()
+    }
+
+
+def _read(text: str, wanted: type, where: str) -> Any:
+    if wanted is bool:
+        if text in ("true", "false"):
+            return text == "true"
+        raise ConfigError(f"{where}: must be true or false, not {text!r}")
+    if wanted not in (int, float):
+        return text
+    try:
+        return wanted(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: must be {wanted.__name__}, not {text!r}") from error

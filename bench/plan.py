@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from bench.api import DatasetCard, MethodCard, MetricCard, Row
 from bench.config import Benchmark, DatasetConfig, MethodConfig, parse_bytes, resolve_options
 from bench.errors import BenchError, ConfigError
-from bench.plugins import Registry, source_hash
+from bench.plugins import Registry, nearest, source_hash
 from bench.protocol import Protocol
 from bench.protocol.named import PROTOCOLS
 
@@ -27,7 +27,7 @@ class Job:
     Attributes:
         kind: "oracle" and "noise" predictions come from the scorer, the others from a worker.
         granted: targets handed to the method (‡); their metrics are given, not scored.
-        answers: query quantity → the conditions handed over, best first.
+        stated: an input class that only its author knows, where it does not follow from a card.
     """
 
     label: str
@@ -45,6 +45,7 @@ class Job:
     fit_timeout: float
     memory: int
     python: str
+    stated: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -76,7 +77,7 @@ class Job:
             dataset=self.dataset.name,
             split=self.split,
             kind=self.kind,
-            input_class=input_class(self),
+            input_class=self.stated or input_class(self),
             privileged=self.granted,
         )
 
@@ -155,7 +156,7 @@ def make(benchmark: Benchmark, registry: Registry, device: str) -> Plan:
     for name in names:
         if names.count(name) > 1:
             raise ConfigError(f"{benchmark.file}: {name!r} comes twice; give each its own label")
-    return Plan(tuple(jobs), tuple(impossible), _protocols(benchmark))
+    return Plan(tuple(jobs), tuple(impossible), resolve_protocols(benchmark))
 
 
 def _dataset(
@@ -271,9 +272,8 @@ def references(
     return jobs
 
 
-def _protocols(benchmark: Benchmark) -> tuple[Protocol, ...]:
-    from bench.plugins import nearest
-
+def resolve_protocols(benchmark: Benchmark) -> tuple[Protocol, ...]:
+    """The protocols that the file names. Raises `ConfigError`."""
     for name in benchmark.run.protocols:
         if name not in PROTOCOLS:
             raise ConfigError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from bench import wire
@@ -66,7 +67,7 @@ class _Check:
             yield f"split {self._split!r} has no samples"
         if len(set(keys)) < len(keys):
             yield f"{len(keys) - len(set(keys))} keys come twice"
-        changes = sum(one.scene != other.scene for one, other in zip(keys, keys[1:], strict=False))
+        changes = sum(one.scene != other.scene for one, other in pairwise(keys))
         if keys and changes + 1 != len({key.scene for key in keys}):
             yield "the samples of a scene do not stand together"
         self._keys = keys[:: max(1, -(-len(keys) // LIMIT))]

@@ -22,7 +22,8 @@ def read_albedo_model(path: Path) -> tuple[Floating, Floating, Floating]:
     The file holds `mean`, `modes` K×H×W×3 and `sigma`. Raises `DataError` naming the file.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # Opened here, for np.load leaves a broken file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             missing = [name for name in _NAMES if name not in archive]
             if missing:
                 raise DataError(f"{path}: lacks {', '.join(missing)}")

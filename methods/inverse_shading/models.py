@@ -172,9 +172,7 @@ def floored(reciprocal: Tensor, weights: Tensor) -> Tensor:
     return torch.maximum(reciprocal, RECIPROCAL_FLOOR * mean.abs())
 
 
-def robust_weights(
-    residual: Tensor, valid: Tensor, robust: Robust, least: float = 0.0
-) -> Tensor:
+def robust_weights(residual: Tensor, valid: Tensor, robust: Robust, least: float = 0.0) -> Tensor:
     """Huber or Tukey weights of residuals …×N×C with one scale for all channels; 1 for "none".
 
     The scale is at least `least`: residuals below it are no outliers, however many are zero.

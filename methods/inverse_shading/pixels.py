@@ -110,7 +110,7 @@ def _take(values: Tensor, index: Tensor) -> Tensor:
     # index_select is several times faster than gather, but knows no batch.
     offsets = torch.arange(len(values), device=values.device)[:, None] * values.shape[1]  # B×1
     taken = values.flatten(0, 1).index_select(0, (index + offsets).flatten())  # BP×K
-    return taken.reshape(*index.shape, -1)  # B×P×K
+    return taken.reshape(*index.shape, values.shape[-1])  # B×P×K
 
 
 def _lists(image: Floating, normals: Floating, mask: Floating, stride: int) -> tuple[Any, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+import scipy.optimize
 import torch
 from torch import Tensor
 
@@ -14,7 +16,6 @@ from .models import RECIPROCAL_FLOOR
 
 Objective = Literal["recip", "unit", "lin", "gn"]
 
-_POSITIVITY = 50.0
 _STEPS = 20
 
 
@@ -51,28 +52,24 @@ def is_positive(light: Tensor, rows: Tensor, margin: float = 0.05) -> bool:
     return bool(values.min() > margin * values.mean().abs())
 
 
-def positive(
-    matrix: Tensor, vector: Tensor, rows: Tensor, margin: float = 0.05, iterations: int = 10
-) -> Tensor:
-    """x of matrix x = vector (K×K, K) with q > 0 at design rows S×K, by active set (§5).
+def positive(matrix: Tensor, vector: Tensor, rows: Tensor, margin: float = 0.05) -> Tensor:
+    """argmin xᵀ matrix x / 2 − vectorᵀ x with q = rows·x ≥ ε, for K×K, K and S×K (§5).
 
-    Rows √50 q(n_k) = ε for the directions violated so far are added as a penalty and the system
-    solved again, until no other is violated. ε is `margin` times the mean of |q|; the weight is
-    relative to the mean diagonal of the matrix.
+    ε is `margin` times the mean of |q| at the free solution. Solved exactly, as Lawson and Hanson's
+    least-distance problem, whose dual their active-set NNLS solves; on the CPU, for K is small.
     """
-    solution: Tensor = torch.linalg.solve(matrix, vector)
-    target = margin * (rows @ solution).abs().mean()
-    weight = _POSITIVITY * matrix.diagonal().mean() / len(rows)
-    active = torch.zeros(len(rows), dtype=torch.bool, device=matrix.device)
-    for _ in range(iterations):
-        violated = rows @ solution < target * (1 - 1e-6)
-        if not bool((violated & ~active).any()):
-            break
-        active |= violated
-        chosen = rows[active]  # A×K
-        penalised = matrix + weight * chosen.T @ chosen
-        solution = torch.linalg.solve(penalised, vector + weight * target * chosen.sum(0))
-    return solution
+    root = torch.linalg.cholesky(matrix).mT.cpu().numpy()  # matrix = RᵀR
+    free = torch.linalg.solve(matrix, vector).cpu().numpy()
+    directions = rows.cpu().numpy()
+    values = directions @ free  # S
+    # With y = R (x − free): the shortest y with rows R⁻¹ y ≥ ε − values.
+    turned = np.linalg.solve(root.T, directions.T)  # K×S
+    stacked = np.vstack([turned, margin * np.abs(values).mean() - values])  # (K+1)×S
+    unit = np.append(np.zeros(len(free)), 1.0)
+    dual, _ = scipy.optimize.nnls(stacked, unit, maxiter=50 * len(values))
+    residual = stacked @ dual - unit
+    step = np.linalg.solve(root, -residual[:-1] / residual[-1])
+    return torch.as_tensor(free + step).to(matrix)
 
 
 def sphere_rows(order: int, like: Tensor, visible: bool = False) -> Tensor:

@@ -123,7 +123,9 @@ def regular_retinex(
         residual = logarithm - (shadings[0] / shadings[1]).log()  # B×P×3
         if step:
             length = residual.square().mean(-1, keepdim=True).sqrt()  # B×P×1
-            weights = trusted * robust_weights(length, trusted[..., None], robust, _RELATIVE)[..., 0]
+            weights = (
+                trusted * robust_weights(length, trusted[..., None], robust, _RELATIVE)[..., 0]
+            )
         light = _gauss_newton(pairs, weights, residual, shadings, ridge)
     return light / (pairs.mean_design @ light)
 

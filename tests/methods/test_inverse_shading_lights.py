@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.optimize
 import torch
 from numpy.typing import NDArray
 
@@ -47,15 +48,13 @@ def test_non_negative_lights_extrapolate_where_the_series_does_not() -> None:
 
 
 def test_the_normal_equations_of_the_dictionary_are_its_least_squares() -> None:
-    import scipy.optimize
-
     normals = fibonacci_directions(300)[:150]
     shading = two_lights(normals)
     lights = non_negative_lights(
         torch.from_numpy(normals), torch.from_numpy(shading)[:, None], torch.ones(150).double(), 40
     )
     design = np.maximum(normals @ fibonacci_directions(40).T, 0) / np.pi
-    power, residual = scipy.optimize.nnls(design, shading)
+    _, residual = scipy.optimize.nnls(design, shading)
     found = np.linalg.norm(design @ lights.power[:, 0].numpy() - shading)
     assert found == pytest.approx(residual, abs=1e-6)
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from bench.api import Query, Sample
 from bench.errors import DataError
 from bench.graphics.cameras import camera_rotation, intrinsics_from_fov, look_at
@@ -13,10 +15,10 @@ from bench.graphics.environments import directions, rotate
 from bench.graphics.normals import angular_error_degrees
 from bench.graphics.shading import lambertian
 from bench.graphics.spherical_harmonics import shade
+from bench.methods.inverse_shading.explain import Settings
 from bench.methods.inverse_shading.method import InverseShading
 from bench.methods.inverse_shading.plugin import bench_methods
 from bench.quantities import VOCABULARY, Camera, Environment, validate
-from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 SIZE = 64
@@ -28,7 +30,7 @@ def light(seed: int) -> Floats:
     where = directions(16, 32)
     radiance = 0.3 + 0.2 * where[..., 1:2] + np.zeros(3)
     for _ in range(2):
-        towards = rng.normal(size=3) + [0, 0.5, 1]
+        towards = rng.normal(size=3) + np.array([0, 0.5, 1])
         towards /= np.linalg.norm(towards)
         lobe = np.exp(8 * (where @ towards - 1))[..., None]
         radiance = radiance + lobe * rng.uniform(0.8, 1.6, 3)
@@ -247,7 +249,7 @@ def test_a_reference_from_another_camera_gives_its_light_turned() -> None:
 def test_granted_depth_finds_the_reference_pixels_of_the_same_points() -> None:
     camera = Camera(np.array([[40.0, 0, 32], [0, 40, 32], [0, 0, 1]]), np.eye(4), SIZE, SIZE)
     moved = np.eye(4)
-    moved[0, 3] = 0.5  # the reference's camera stands half a unit to the right: 5 pixels at depth 4
+    moved[0, 3] = 0.5  # the reference stands half a unit to the right: 5 pixels at depth 4
     other = Camera(camera.intrinsics, moved, SIZE, SIZE)
     normals, mask = sphere()
     target = patches(2) * mask * lambertian(normals, light(7))
@@ -341,8 +343,6 @@ def test_a_file_that_is_no_albedo_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_defaults_of_the_card_are_those_of_the_code() -> None:
-    from bench.methods.inverse_shading.explain import Settings
-
     (card,) = bench_methods()
     assert {option.name: option.default for option in card.options} == vars(Settings())
     assert set(card.needs) | set(card.uses) <= set(VOCABULARY)

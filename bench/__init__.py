@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     # `bench.score` without making every start of the command line import NumPy.
     if name == "score":
-        from bench.scoring import score
+        from bench.arrays import score
 
         return score
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

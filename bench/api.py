@@ -122,6 +122,8 @@ class DatasetCard:
         queries: query quantity → its conditions, e.g. {"relit": ("environment",)}.
         context: samples carry further posed views.
         rerenders: the implementation has `rerendered`, so a render-noise row is possible.
+        scopes: method scopes it admits; without "scene" where one sample's input shows what
+            another's query hides.
         splits: named splits; empty where the user's folder decides.
     """
 
@@ -132,6 +134,7 @@ class DatasetCard:
     licence: str = ""
     paper: str = ""
     url: str = ""
+    scopes: tuple[str, ...] = ("image", "scene")
     inputs: tuple[str, ...] = ("image",)
     targets: tuple[str, ...] = ()
     queries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -19,6 +19,7 @@ import psutil
 from bench import wire
 
 _POLL = 0.05
+_LAST = 2.0
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -26,7 +27,7 @@ class ChildError(Exception):
     """A call that came to nothing.
 
     Attributes:
-        kind: "crash", "timeout", "memory" or "unavailable".
+        kind: "crash", "timeout", "memory", "unavailable", or "shape" of what cannot be sent.
         alive: whether the process can take another call.
     """
 
@@ -47,19 +48,23 @@ class Child:
         self._stop = stop
         self._log = log
         self._log_start = log.stat().st_size if log.exists() else 0
-        ours, theirs = socket.socketpair()
-        with theirs, log.open("ab") as stderr:
-            self._process = subprocess.Popen(
-                [python, "-m", "bench.worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=stderr,
-                stderr=stderr,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-                env=_environment(threads),
-            )
-        ours.setblocking(False)
-        self._channel = ours
+        self._closed = False
+        self._channel, theirs = socket.socketpair()
+        try:
+            with theirs, log.open("ab") as stderr:
+                self._process = subprocess.Popen(
+                    [python, "-m", "bench.worker", str(theirs.fileno()), str(os.getpid())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=stderr,
+                    stderr=stderr,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                    env=_environment(threads),
+                )
+        except OSError:
+            self._channel.close()
+            raise
+        self._channel.setblocking(False)
 
     def start(self, implementation: str, arguments: Sequence[Any], timeout: float) -> None:
         """Import and construct the implementation. Raises `ChildError`, `Stopped`."""
@@ -80,6 +85,9 @@ class Child:
 
     def close(self) -> None:
         """Kill the process and all it started."""
+        if self._closed:  # by now the number may be another process's
+            return
+        self._closed = True
         self._channel.close()
         try:
             os.killpg(self._process.pid, signal.SIGKILL)
@@ -95,6 +103,9 @@ class Child:
             answer = wire.receive(lambda count: self._receive(count, bounds))
         except (EOFError, BrokenPipeError, ConnectionResetError) as error:
             raise ChildError("crash", self._last_words(), alive=False) from error
+        except wire.GarbledError as error:
+            self.close()
+            raise ChildError("crash", f"the worker's answer: {error}", alive=False) from error
         except (ChildError, Stopped):
             self.close()
             raise
@@ -124,17 +135,33 @@ class Child:
         ready = select.select([] if write else ours, ours if write else [], [], _POLL)
         if self._stop.is_set():
             raise Stopped
+        if ready[0] or ready[1]:
+            return True
+        if self._process.poll() is not None:
+            raise EOFError  # its end of the channel may live on in a process it started
         bounds.check()
-        return bool(ready[0] or ready[1])
+        return False
 
     def _last_words(self) -> str:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(_LAST)
+        except subprocess.TimeoutExpired:
+            return f"the worker closed its channel; its output is in {self._log}"
         with self._log.open("rb") as log:
             log.seek(self._log_start)
             lines = log.read().decode(errors="replace").strip().splitlines()
-        cause = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        cause = _signal(-code) if code < 0 else f"exit status {code}"
         said = f": {lines[-1]}" if lines else ""
         return f"the worker died ({cause}){said}; its output is in {self._log}"
+
+
+def _signal(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:  # a real-time signal has no name
+        return f"signal {number}"
+    # Nothing here kills a worker and then asks how it ended.
+    return f"{name}, as the system does when memory runs out" if name == "SIGKILL" else name
 
 
 class _Bounds:

@@ -152,7 +152,7 @@ def _check(benchmark: Benchmark) -> None:
     for index, method in enumerate(benchmark.methods):
         where = f"{file}: methods[{index}]"
         parse_bytes(method.memory, f"{where}.memory")
-        if method.timeout <= 0 or method.fit_timeout <= 0:
+        if not (method.timeout > 0 and method.fit_timeout > 0):
             raise ConfigError(f"{where}: timeouts must be positive seconds")
 
 
@@ -198,7 +198,7 @@ def _option(option: Option, value: Any, where: str, folder: Path) -> Any:
         hint = nearest(value, option.choices) if isinstance(value, str) else ""
         raise ConfigError(f"{where}: {value!r} is none of {list(option.choices)}{hint}")
     low, high = option.bounds
-    if (low is not None and value < low) or (high is not None and value > high):
+    if not ((low is None or value >= low) and (high is None or value <= high)):
         raise ConfigError(f"{where}: {value!r} leaves [{low}, {high}]")
     return value
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from bench.runner import Work
 from bench.store import Store
+from bench.work import Work
 
 _ENOUGH = 50
 

@@ -10,12 +10,15 @@ from bench.api import DatasetCard, Key, MethodCard
 from bench.config import Benchmark, DatasetConfig, RunConfig, from_text, resolve_options
 from bench.errors import BenchError, ConfigError, DataError, InvalidValueError
 from bench.handover import hand_over
-from bench.plan import Job, Plan, references, resolve_protocols
+from bench.jobs import Job
+from bench.manifest import describe_run
+from bench.plan import Plan, references, resolve_protocols
 from bench.plugins import nearest, registry
 from bench.quantities import VOCABULARY, validate
-from bench.runner import Progress, Runner, Settings, Work, describe_run
+from bench.runner import Runner, Settings
 from bench.store import ItemStatus, Store, read_prediction, slug
 from bench.view import StoredRun
+from bench.work import Progress, Work
 
 CLASS = ("views", "mask", "camera", "geometry", "light", "fit", "training")
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bench.api import Dataset, Key, Query, Sample
 from bench.errors import DataError, InvalidValueError
 from bench.graphics.environments import to_frame
-from bench.plan import Job
-from bench.quantities import Camera, Environment, Value, Values, validate
+from bench.jobs import Job
+from bench.quantities import VOCABULARY, Camera, Environment, Value, Values, validate
 
 
 def seed_of(seed: int, key: Key) -> int:
@@ -28,21 +29,29 @@ def hand_over(dataset: Dataset, job: Job, key: Key) -> Sample:
         DataError: naming the item, where an input cannot be read or breaks its contract.
     """
     sample = dataset.inputs(job.split, key)
-    inputs = {name: _value(sample.inputs, name, key) for name in job.method.needs}
+    inputs: Values = {name: _value(sample.inputs, name, key) for name in job.method.needs}
     granted = [name for name in job.granted if name not in inputs]
     if granted:
         truth = dataset.targets(job.split, key).quantities
         sources = {**truth, **sample.inputs}
-        inputs |= {name: _value(sources, name, key) for name in granted}
-    for name, value in inputs.items():
-        _check(name, value, key)
-    _check_sizes(inputs, key)
+        inputs = {**inputs, **{name: _value(sources, name, key) for name in granted}}
+    context = _context(sample, job)
+    queries = _queries(sample, job)
+    for values in (inputs, *context):
+        _check(values, key)
+        _check_sizes(values, key)
+    for query in queries:
+        _check(query.condition, key)
+    if "camera" not in inputs:
+        camera = sample.inputs.get("camera")
+        inputs = _in_camera_frame(inputs, camera)
+        queries = [replace(q, condition=_in_camera_frame(q.condition, camera)) for q in queries]
     return Sample(
         scene=key.scene,
         id=key.id,
         inputs=inputs,
-        context=_context(sample, job),
-        queries=tuple(_queries(sample, job, "camera" in inputs)),
+        context=context,
+        queries=tuple(queries),
         seed=seed_of(job.seed, key),
     )
 
@@ -53,11 +62,14 @@ def _value(values: Values, name: str, key: Key) -> Value:
     return values[name]
 
 
-def _check(name: str, value: Value, key: Key) -> None:
-    try:
-        validate(name, value)
-    except InvalidValueError as error:
-        raise DataError(f"{key.scene}/{key.id}: input {error}") from error
+def _check(values: Values, key: Key) -> None:
+    for name, value in values.items():
+        quantity = name.removeprefix("reference_")  # what belongs to a reference photo
+        try:
+            if quantity in VOCABULARY:
+                validate(quantity, value)
+        except InvalidValueError as error:
+            raise DataError(f"{key.scene}/{key.id}: input {error}") from error
 
 
 def _check_sizes(inputs: Mapping[str, Any], key: Key) -> None:
@@ -82,7 +94,7 @@ def _context(sample: Sample, job: Job) -> tuple[Values, ...]:
     )
 
 
-def _queries(sample: Sample, job: Job, has_camera: bool) -> list[Query]:
+def _queries(sample: Sample, job: Job) -> list[Query]:
     """Each query with the first set of conditions that the method takes and the dataset gives."""
     asked = []
     for query in sample.queries:
@@ -90,16 +102,14 @@ def _queries(sample: Sample, job: Job, has_camera: bool) -> list[Query]:
             names = alternative.split("+")
             if set(names) <= set(query.condition):
                 condition = {name: query.condition[name] for name in names}
-                if not has_camera:
-                    condition = _in_camera_frame(condition, sample)
                 asked.append(Query(query.id, query.quantity, condition))
                 break
     return asked
 
 
-def _in_camera_frame(condition: dict[str, Value], sample: Sample) -> dict[str, Value]:
+def _in_camera_frame(values: Values, camera: Value | None) -> Values:
     # A method that is not told the camera could not use a light in the world frame.
-    light, camera = condition.get("environment"), sample.inputs.get("camera")
+    light = values.get("environment")
     if isinstance(light, Environment) and light.frame == "world" and isinstance(camera, Camera):
-        return condition | {"environment": to_frame(light, "camera", camera)}
-    return condition
+        return {**values, "environment": to_frame(light, "camera", camera)}
+    return values

@@ -96,8 +96,21 @@ class Registry:
             self.broken.append(Broken(plugin, text))
             self.cards[kind].pop(card.name, None)
             return
+        if isinstance(card, api.MetricCard) and not self._claim_scores(plugin, card):
+            return
         self.owners[claim] = plugin
         self.cards[kind][card.name] = card
+
+    def _claim_scores(self, plugin: str, card: api.MetricCard) -> bool:
+        """Whether no other metric returns a score of the same id, which would share its column."""
+        for score in card.scores:
+            owner = self.owners.setdefault(("score", score.id), f"{plugin}: {card.name}")
+            if owner != f"{plugin}: {card.name}":
+                text = f"metric {card.name!r} returns {score.id!r}, as {owner!r} does; rename it"
+                self.clashes["metric", card.name] = text
+                self.broken.append(Broken(plugin, text))
+                return False
+        return True
 
     def _of(self, kind: str) -> dict[str, Any]:
         return dict(sorted(self.cards[kind].items()))
@@ -173,18 +186,22 @@ def load(implementation: str) -> Callable[..., Any]:
 def source_hash(implementation: str) -> str:
     """Sixteen digits over the Python files of the implementation's package, or its one module.
 
-    Raises:
-        PluginError: where the module cannot be found.
+    The package is the outermost: what a plugin imports of itself decides its values too. "absent"
+    where the module cannot be found, which the worker that imports it will report.
     """
-    module_name = implementation.partition(":")[0]
-    spec = importlib.util.find_spec(module_name)
+    try:
+        spec = importlib.util.find_spec(implementation.partition(":")[0])
+    except Exception:  # finding a module runs its packages, which may raise anything
+        spec = None
     if spec is None or spec.origin is None:
-        raise PluginError(f"module {module_name!r}, which the card names, cannot be found")
-    file = Path(spec.origin)
-    packaged = (file.parent / "__init__.py").exists()
-    files = sorted(file.parent.rglob("*.py")) if packaged else [file]
+        return "absent"
+    folder, files = Path(spec.origin).parent, [Path(spec.origin)]
+    if (folder / "__init__.py").exists():
+        while (folder.parent / "__init__.py").exists():
+            folder = folder.parent
+        files = sorted(folder.rglob("*.py"))
     digest = hashlib.sha256()
     for path in files:
-        digest.update(path.relative_to(file.parent).as_posix().encode() + b"\0")
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
-
-import numpy as np
 
 from bench.api import Dataset, Key, Prediction, Sample
 from bench.child import Child, ChildError, interpreter
 from bench.errors import BenchError, InvalidValueError, StoreError
+from bench.fits import read_state, state_file, write_state
 from bench.handover import hand_over, seed_of
-from bench.plan import Job
+from bench.jobs import Job
 from bench.quantities import validate
-from bench.store import ItemStatus, Store, slug
+from bench.store import ItemStatus, Store
+from bench.work import Progress
 
 _START_TIMEOUT = 300.0
-_TRIED_AGAIN = ("crash", "timeout", "memory")
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """How a stage went: items that could not be stored stay missing and are listed."""
-
-    unstored: tuple[str, ...] = ()
+TRIED_AGAIN = ("crash", "timeout", "memory")
 
 
 class Predictor:
@@ -39,17 +31,21 @@ class Predictor:
         key: str,
         store: Store,
         stop: threading.Event,
-        advance: Callable[[int], None],
+        progress: Progress,
     ) -> None:
         self._job, self._dataset, self._key, self._store = job, dataset, key, store
-        self._stop, self._advance = stop, advance
+        self._stop, self._progress = stop, progress
         self._child: Child | None = None
         self._unavailable: ChildError | None = None
         self._attempts: dict[Key, int] = {}
         self._unstored: list[str] = []
 
-    def run(self, keys: Sequence[Key], attempts: Mapping[Key, int]) -> Predicted:
-        """Predict `keys`; `attempts` counts earlier tries. Raises `Stopped`, `BenchError`."""
+    def run(self, keys: Sequence[Key], attempts: Mapping[Key, int]) -> list[str]:
+        """Predict `keys`; `attempts` counts earlier tries. Raises `Stopped`.
+
+        Returns:
+            What could not be stored, with its cause; those items stay missing.
+        """
         self._attempts = dict(attempts)
         try:
             if self._job.method.scope == "scene":
@@ -60,7 +56,7 @@ class Predictor:
                     self._batch(batch)
         finally:
             self._close()
-        return Predicted(tuple(self._unstored))
+        return self._unstored
 
     def _batch(self, keys: Sequence[Key]) -> None:
         samples = [sample for key in keys if (sample := self._sample(key)) is not None]
@@ -96,11 +92,16 @@ class Predictor:
 
     def _scene(self, scene: str, keys: list[Key]) -> None:
         samples = [sample for key in keys if (sample := self._sample(key)) is not None]
+        if not samples:
+            return
         try:
             state = self._fitted(scene)
-        except ChildError as error:
+        except (ChildError, InvalidValueError) as error:
             for sample in samples:
                 self._fail(Key(sample.scene, sample.id), error.kind, f"fit: {error}")
+            return
+        except StoreError as error:
+            self._not_stored(str(error), len(samples))
             return
         for sample in samples:
             try:
@@ -112,24 +113,21 @@ class Predictor:
 
     def _fitted(self, scene: str) -> Mapping[str, Any]:
         """The state of one scene, fitted on all its samples unless it is stored already."""
-        folder = self._store.path / "fits" / slug(self._job.label) / self._key / slug(scene)
-        file = folder / "state.npz"
-        if not file.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            members = [key for key in self._dataset.samples(self._job.split) if key.scene == scene]
-            try:
-                samples = [hand_over(self._dataset, self._job, key) for key in members]
-            except BenchError as error:
-                raise ChildError("missing", str(error), alive=True) from error
+        folder = self._store.fit_folder(self._job.label, self._key, scene)
+        if not state_file(folder).exists():
+            samples = self._members(scene)
             seed = seed_of(self._job.seed, Key(scene, ""))
-            answer = self._call("fit", [samples, str(folder)], seed, self._job.fit_timeout)
-            partial = folder / ".state.npz"
-            cost = np.array([answer["seconds"], answer["memory"]])
-            with partial.open("wb") as out:
-                np.savez(out, allow_pickle=False, **{"fit cost": cost, **answer["result"]})
-            partial.replace(file)
-        with np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files if name != "fit cost"}
+            answer = self._call("fit", [samples, folder.resolve()], seed, self._job.fit_timeout)
+            write_state(folder, answer["result"], answer["seconds"], answer["memory"])
+        return read_state(folder)
+
+    def _members(self, scene: str) -> list[Sample]:
+        keys = [key for key in self._dataset.samples(self._job.split) if key[0] == scene]
+        try:
+            return [hand_over(self._dataset, self._job, Key(*key)) for key in keys]
+        except Exception as error:
+            kind, text = _unreadable(error)
+            raise ChildError(kind, text, alive=True) from error
 
     def _call(
         self, name: str, arguments: Sequence[Any], seed: int, timeout: float
@@ -145,10 +143,7 @@ class Predictor:
 
     def _worker(self) -> Child:
         if self._child is None:
-            log = (
-                self._store.path / "logs" / f"{'--'.join(map(slug, self._job.name.split('/')))}.log"
-            )
-            log.parent.mkdir(parents=True, exist_ok=True)
+            log = self._store.log_file(self._job.name)
             python = interpreter(self._job.python)
             try:
                 child = Child(python, self._job.threads, log, self._stop)
@@ -183,10 +178,8 @@ class Predictor:
     def _sample(self, key: Key) -> Sample | None:
         try:
             return hand_over(self._dataset, self._job, key)
-        except BenchError as error:
-            self._fail(key, "missing", str(error))
-        except Exception as error:  # a stranger's adapter may raise anything
-            self._fail(key, "crash", f"the dataset raised {type(error).__name__}: {error}")
+        except Exception as error:
+            self._fail(key, *_unreadable(error))
         return None
 
     def _finish(self, sample: Sample, prediction: object, seconds: float, memory: float) -> None:
@@ -215,8 +208,14 @@ class Predictor:
         try:
             self._store.write_item(self._job.name, key, ItemStatus(**body), prediction)
         except StoreError as error:
-            self._unstored.append(str(error))
-        self._advance(1)
+            self._not_stored(str(error), 1)
+            return
+        self._progress.advance(1)
+
+    def _not_stored(self, text: str, items: int) -> None:
+        self._unstored.append(text)
+        self._progress.warn(text)
+        self._progress.advance(items)
 
 
 def stale(status: ItemStatus | None, key: str, retry: bool) -> bool:
@@ -226,12 +225,20 @@ def stale(status: ItemStatus | None, key: str, retry: bool) -> bool:
     """
     if status is None or status.key != key or status.kind == "unavailable":
         return True
-    return retry and status.kind == "failed" and status.reason in _TRIED_AGAIN
+    return retry and status.kind == "failed" and status.reason in TRIED_AGAIN
 
 
 def _batches(keys: Sequence[Key], size: int) -> Iterator[Sequence[Key]]:
     for start in range(0, len(keys), size):
         yield keys[start : start + size]
+
+
+def _unreadable(error: Exception) -> tuple[str, str]:
+    """Reason and message of a sample that a dataset, perhaps a stranger's, could not give."""
+    if isinstance(error, BenchError):
+        return "missing", str(error)
+    reason = "memory" if isinstance(error, MemoryError) else "crash"
+    return reason, f"the dataset raised {type(error).__name__}: {error}"
 
 
 def _checked(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bench.api import Key, Prediction, RerenderingDataset, Sample, Targets
-from bench.graphics.environments import to_frame
+from bench.graphics.normals import world_from_camera
 from bench.graphics.shading import lambertian
 from bench.quantities import Camera, Environment, Value
 
@@ -20,8 +22,6 @@ class Oracle:
 
     def predict(self, sample: Sample, targets: Targets) -> Prediction:
         """The truth where it is a quantity, and albedo × clamped-cosine shading for `relit`."""
-        import numpy as np
-
         truth = targets.quantities
         normal, albedo = np.asarray(truth["normal"]), np.asarray(truth["albedo"])
         camera = sample.inputs.get("camera")
@@ -35,11 +35,17 @@ class Oracle:
 
 
 def _shaded(normal: Array, environment: Value, camera: Value | None) -> Array:
+    """Shading H×W×3 under a light of either frame; 0 where the normal is unknown."""
     assert isinstance(environment, Environment)  # validated where the dataset is read
+    known = normal.any(axis=-1)  # H×W
+    normals = normal[known]  # N×3
     if environment.frame == "world":
         assert isinstance(camera, Camera)  # a world frame presupposes a camera
-        environment = to_frame(environment, "camera", camera)
-    return lambertian(normal, environment.radiance)
+        # Turning the normals is exact; turning the map would resample a sun of one pixel.
+        normals = world_from_camera(normals, camera)
+    shading = np.zeros(normal.shape, np.float32)
+    shading[known] = lambertian(normals, environment.radiance)
+    return shading
 
 
 class RenderNoise:

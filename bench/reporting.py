@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import traceback
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.api import RunView
-from bench.errors import StoreError
+from bench.errors import PluginError, StoreError
 from bench.plugins import Registry, load
 
 
 def write_reports(run: RunView, folder: Path, registry: Registry) -> list[Path]:
-    """Write all reports into `folder`. Raises `StoreError` where it cannot be written."""
+    """Write all reports into `folder`; one that fails spoils no other.
+
+    Raises:
+        StoreError: where the folder cannot be written.
+        PluginError: naming each report that raised, once the others are written.
+    """
+    written: list[Path] = []
+    failed: list[str] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written: list[Path] = []
-        for card in registry.reports.values():
-            made: Any = load(card.implementation)()
-            written += made.write(run, folder)
     except OSError as error:
         raise StoreError(f"{folder}: reports cannot be written: {error}") from error
+    for card in registry.reports.values():
+        try:
+            made: Any = load(card.implementation)()
+            written += made.write(run, folder)
+        except OSError as error:
+            raise StoreError(f"{folder}: report {card.name!r}: {error}") from error
+        except Exception as error:  # a stranger's report may raise anything at all
+            traceback.print_exception(error)
+            failed.append(f"report {card.name!r}: {type(error).__name__}: {error}")
+    if failed:
+        raise PluginError("; ".join(failed))
     return written
 
 

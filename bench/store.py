@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class ItemStatus:
 def slug(name: str) -> str:
     """A file name for any text; never a path, never hidden."""
     quoted = quote(name, safe=" ")
-    return "%2E" + quoted[1:] if quoted.startswith(".") else quoted
+    return "%2E" + quoted[1:] if quoted.startswith(".") else quoted or "%"
 
 
 class Store:
@@ -72,7 +73,7 @@ class Store:
                 f"{self.path}: another run is writing here; wait for it, or choose another --out"
             ) from error
         except OSError as error:
-            raise StoreError(f"{self.path}: cannot be written: {error.strerror}") from error
+            raise StoreError(f"{self.path}: cannot be written: {_cause(error)}") from error
         try:
             self._sweep()
             yield
@@ -131,13 +132,24 @@ class Store:
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             raise StoreError(
-                f"{target}: the prediction cannot be stored: {error.strerror}; earlier results are "
+                f"{target}: the prediction cannot be stored: {_cause(error)}; earlier results are "
                 "kept, make room and run again"
             ) from error
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
 
     def prediction(self, job: str, key: Key) -> Prediction:
         """What was predicted for one item; empty where nothing was. Raises `DataError`."""
         return read_prediction(self.item_folder(job, key))
+
+    def fit_folder(self, label: str, job_key: str, scene: str) -> Path:
+        """A folder, made here, for the fit of one scene. Raises `StoreError`."""
+        return _made(self.path / "fits" / slug(label) / job_key / slug(scene))
+
+    def log_file(self, name: str) -> Path:
+        """Where a worker's output goes; its folder is made here. Raises `StoreError`."""
+        return _made(self.path / "logs") / ("--".join(map(slug, name.split("/"))) + ".log")
 
     def records_file(self, job: str) -> Path:
         """The append-only records of one row."""
@@ -163,18 +175,18 @@ class Store:
         body = "".join(json.dumps(record) + "\n" for record in records).encode()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("ab") as out:
+            # Unbuffered: closing would write again what could not be written.
+            with file.open("ab", buffering=0) as out:
                 end = _whole_lines(file)
                 out.truncate(end)
                 try:
-                    out.write(body)
-                    out.flush()
-                except OSError:
+                    _write_all(out, body)
+                except BaseException:
                     out.truncate(end)
                     raise
         except OSError as error:
             raise StoreError(
-                f"{file}: records cannot be appended: {error.strerror}; earlier ones are intact"
+                f"{file}: records cannot be appended: {_cause(error)}; earlier ones are intact"
             ) from error
 
 
@@ -220,8 +232,30 @@ def _swap(partial: Path, target: Path, root: Path) -> None:
         return
     stale = root / f".partial-{uuid.uuid4().hex}"
     target.rename(stale)
-    partial.rename(target)
+    try:
+        partial.rename(target)
+    except OSError:
+        stale.rename(target)
+        raise
     shutil.rmtree(stale)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made: {_cause(error)}") from error
+    return folder
+
+
+def _write_all(out: io.RawIOBase, body: bytes) -> None:
+    view = memoryview(body)
+    while view:
+        view = view[out.write(view) or 0 :]
+
+
+def _cause(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def _whole_lines(file: Path) -> int:
@@ -230,7 +264,7 @@ def _whole_lines(file: Path) -> int:
     if data_end == 0:
         return 0
     with file.open("rb") as data:
-        step = min(data_end, 1 << 20)
+        step = 1
         while True:
             data.seek(data_end - step)
             newline = data.read(step).rfind(b"\n")
@@ -238,7 +272,7 @@ def _whole_lines(file: Path) -> int:
                 return data_end - step + newline + 1
             if step == data_end:
                 return 0
-            step = min(data_end, step * 2)
+            step = min(data_end, step * 64)
 
 
 def replace_text(file: Path, text: str) -> None:
@@ -249,5 +283,6 @@ def replace_text(file: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
         partial.replace(file)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(f"{file}: cannot be written: {error.strerror}") from error
+        with suppress(OSError):  # what stopped the writing may stop this too
+            partial.unlink(missing_ok=True)
+        raise StoreError(f"{file}: cannot be written: {_cause(error)}") from error

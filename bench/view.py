@@ -7,11 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from bench import records
 from bench.api import Dataset, Key, Outcome, Prediction, Row, Sample, Score, Targets
 from bench.errors import BenchError, DataError, StoreError
+from bench.jobs import job_name
 from bench.plugins import load, registry
 from bench.references import Oracle, RenderNoise
-from bench.runner import current_records
 from bench.store import Store
 
 _INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
@@ -56,7 +57,7 @@ class StoredRun:
             wanted = {key: body["digest"] for key, body in self.manifest["protocols"].items()}
             covered = {tuple(key) for key in row["samples"]}
             scenes = {scene for scene, _ in covered}
-            for record in current_records(self._store, row["job"], row["key"]):
+            for record in records.current(self._store, row["job"], row["key"]):
                 if wanted.get(record["protocol"]) != record["comparison"]:
                     continue
                 scene, item = record["scene"], record["item"]
@@ -97,7 +98,7 @@ class StoredRun:
         if row.kind == "noise":
             rerendering: Any = self._dataset(row.dataset, row.split)
             return RenderNoise().predict(rerendering, row.split, key)
-        return self._store.prediction(f"{row.label}/{row.dataset}/{row.split}", key)
+        return self._store.prediction(job_name(row.label, row.dataset, row.split), key)
 
     def _entry(self, dataset: str, split: str) -> Mapping[str, Any]:
         for entry in self.manifest["rows"]:

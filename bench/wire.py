@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,38 @@ _TAGGED: Mapping[str, type] = {
     kind.__name__: kind for kind in (Camera, Environment, Mesh, Query, Sample, Targets, Key)
 }
 _LENGTH = struct.Struct("<QQ")
+_ALIGNMENT = 16
+
+
+class GarbledError(Exception):
+    """What arrived is no message of this form."""
 
 
 def encode(message: Any) -> list[bytes | memoryview]:
     """The chunks of one message: lengths, JSON, then each array's bytes.
 
-    A message is built of dict, list, tuple, str, numbers, None, arrays, and the contract's
-    objects; tuples arrive as lists.
+    A message is built of dict, list, tuple, str, numbers, None, paths, arrays, and the
+    contract's objects; tuples arrive as lists.
+
+    Raises:
+        TypeError: where it holds anything else.
     """
     arrays: list[np.ndarray[Any, Any]] = []
     body = json.dumps(_flatten(message, arrays)).encode()
-    payload = [array.reshape(-1).view(np.uint8).data for array in arrays]
+    payload = [chunk for array in arrays for chunk in _chunks(array)]
     return [_LENGTH.pack(len(body), sum(map(len, payload))), body, *payload]
+
+
+def _chunks(array: np.ndarray[Any, Any]) -> list[bytes | memoryview]:
+    # Padded, so that the next array starts where any dtype may.
+    padding = -array.nbytes % _ALIGNMENT
+    return [array.reshape(-1).view(np.uint8).data, *([bytes(padding)] if padding else [])]
 
 
 def _flatten(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "fiubc":
+            raise TypeError(f"an array of dtype {value.dtype} cannot be sent")
         arrays.append(np.ascontiguousarray(value))
         return {"$": "array", "dtype": arrays[-1].dtype.str, "shape": value.shape}
     if type(value).__name__ in _TAGGED:
@@ -44,11 +61,19 @@ def _flatten(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
         return [_flatten(entry, arrays) for entry in value]
     if isinstance(value, np.generic):
         return value.item()
-    return value
+    if isinstance(value, Path):
+        return {"$": "path", "text": str(value)}
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"a {type(value).__name__} cannot be sent; arrays cross as NumPy")
 
 
 def decode(body: bytes, payload: bytearray) -> Any:
-    """The message whose JSON is `body` and whose arrays lie one after the other in `payload`."""
+    """The message whose JSON is `body` and whose arrays lie one after the other in `payload`.
+
+    Raises:
+        GarbledError: where they hold no message.
+    """
     offset = 0
 
     def restore(value: Any) -> Any:
@@ -60,14 +85,20 @@ def decode(body: bytes, payload: bytearray) -> Any:
         if value["$"] == "array":
             dtype, shape = np.dtype(value["dtype"]), tuple(value["shape"])
             count = int(np.prod(shape, dtype=np.int64))
-            array = np.frombuffer(payload, dtype, count, offset).reshape(shape)
-            offset += array.nbytes
+            size = count * dtype.itemsize
+            array = np.ndarray(shape, dtype, payload, offset) if size else np.empty(shape, dtype)
+            offset += size + -size % _ALIGNMENT
             return array
+        if value["$"] == "path":
+            return Path(value["text"])
         if value["$"] == "map":
             return {key: restore(entry) for key, entry in value["items"]}
         return _TAGGED[value["$"]](**{name: restore(v) for name, v in value["parts"].items()})
 
-    return restore(json.loads(body))
+    try:
+        return restore(json.loads(body))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise GarbledError(f"{type(error).__name__}: {error}") from error
 
 
 def receive(read: Callable[[int], bytearray]) -> Any:

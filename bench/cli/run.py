@@ -14,11 +14,13 @@ import click
 from bench import config
 from bench.config import Benchmark
 from bench.environment import choose_device
-from bench.errors import ConfigError
+from bench.errors import BenchError, ConfigError
+from bench.manifest import describe_run
 from bench.plan import Plan, make
 from bench.plugins import nearest, registry
-from bench.runner import Progress, Runner, Settings, Work, describe_run
+from bench.runner import Runner, Settings
 from bench.store import Store
+from bench.work import Progress, Work
 
 _SELECTION = (
     click.option(
@@ -124,6 +126,8 @@ def run(no_report: bool, as_json: bool, **selection: Any) -> int:
     if not chosen.plan.jobs:
         reasons = "; ".join(f"{e.label} on {e.dataset}: {e.reason}" for e in chosen.plan.impossible)
         raise ConfigError(f"{chosen.benchmark.file}: nothing to run: {reasons or 'no methods'}")
+    for broken in registry().broken:
+        click.echo(f"warning: plugin {broken.plugin}: {broken.error}", err=True)
     with chosen.store.locked(), _bar() as progress:
         runner = Runner(chosen.plan, registry(), chosen.store, chosen.settings, progress)
         work = runner.work()
@@ -134,10 +138,14 @@ def run(no_report: bool, as_json: bool, **selection: Any) -> int:
         chosen.store.write_manifest(manifest)
         runner.run(work)
     view = StoredRun(chosen.store.path)
-    if not no_report:
-        write_reports(view, chosen.store.path / "report", registry())
     summary = summarise(view)
     click.echo(json.dumps(summary.as_dict(), indent=1) if as_json else summary.as_text())
+    try:
+        if not no_report:
+            write_reports(view, chosen.store.path / "report", registry())
+    except BenchError as error:
+        click.echo(f"error: {error}", err=True)
+        return 1
     return 1 if summary.failed or runner.unstored else 0
 
 
@@ -150,10 +158,13 @@ class _bar:
         self._bar = tqdm(disable=None, unit="item", dynamic_ncols=True, file=sys.stderr)
         return Progress(
             total=self._bar.reset,
-            advance=self._bar.update,
+            advance=self._advance,
             describe=self._bar.set_description_str,
             warn=lambda text: self._bar.write(f"warning: {text}", file=sys.stderr),
         )
+
+    def _advance(self, items: int) -> None:
+        self._bar.update(items)
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()

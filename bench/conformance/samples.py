@@ -20,7 +20,7 @@ from bench.graphics.normals import camera_from_world, normalise
 from bench.graphics.shading import lambertian
 from bench.graphics.spherical_harmonics import project_environment
 from bench.handover import hand_over
-from bench.plan import Job
+from bench.jobs import Job
 from bench.quantities import Camera, Environment, Mesh, Value
 
 Float64 = NDArray[np.float64]
@@ -197,6 +197,6 @@ def _mesh(axes: Float64) -> Mesh:
     right = (column + 1) % columns
     corners: list[Any] = [row * columns + column, row * columns + right]
     below = [corner + columns for corner in corners]
-    quads = [(corners[0], below[0], corners[1]), (corners[1], below[0], below[1])]
+    quads = [(corners[0], corners[1], below[0]), (corners[1], below[1], below[0])]
     faces = np.concatenate([np.stack(triangle, axis=-1) for triangle in quads])
     return Mesh(vertices, faces.astype(np.int32))

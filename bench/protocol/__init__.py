@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Literal
 
 Space = Literal["linear", "srgb", "gamma22"]
@@ -45,7 +46,7 @@ class Comparison:
     resize: Resize = "bilinear"
     reduction: Literal["mean", "pooled"] = "mean"
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with any attribute."""
         body = json.dumps(asdict(self), sort_keys=True)
@@ -79,7 +80,7 @@ class Protocol:
                 seen.add(rule.column)
                 yield rule.column, rule.comparison
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits that change with any rule."""
         body = json.dumps(asdict(self), sort_keys=True)

@@ -18,6 +18,7 @@ def bench_datasets() -> list[DatasetCard]:
             url="https://github.com/YeeU/InverseRenderNet",
             inputs=("image", "mask", "camera"),
             targets=("normal", "depth"),
+            scopes=("image",),
             queries={"relit": ("reference", "reference_mask", "reference_camera", "camera")},
             options=(
                 Option(

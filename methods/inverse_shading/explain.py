@@ -49,6 +49,7 @@ class Settings:
     albedo_model: Path | None = None
     illumination_prior: Path | None = None
     prior_noise: float = 0.05
+    response: Literal["power", "linear"] = "power"
     refinements: int = 0
 
     @classmethod
@@ -227,7 +228,7 @@ def _without_highlights(albedo: Tensor, pixels: Pixels) -> Tensor:
 def _filled(shading: Tensor, pixels: Pixels) -> Tensor:
     """Shading B×N×3 clipped at 5 % of its mean, and that mean where the normal is unknown."""
     mean = _mean(shading, pixels).abs()
-    known = pixels.normals.square().sum(-1, keepdim=True) > 0.25  # B×N×1
+    known = (pixels.normals.abs() > 0.25).any(-1, keepdim=True)  # B×N×1
     return torch.where(known, torch.maximum(shading, _SHADING_FLOOR * mean), mean)
 
 

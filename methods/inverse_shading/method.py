@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from .explain import Explanation, Settings, explain
 from .inflation import inflate, inflated_normals
 from .lights import environment_map, read_prior
 from .models import AlbedoModel
-from .pixels import gather, inside
+from .pixels import gather, inside, padded
 from .relight import Surface
 from .shape_from_shading import refine
 
@@ -43,13 +44,14 @@ class InverseShading:
         self._albedo_model = read_albedo_model(model) if model else None
 
     def predict(self, samples: Sequence[Sample]) -> Sequence[Prediction]:
-        """Explain each sample. Raises `DataError` where granted quantities cannot be used."""
-        normals = self._normals(samples)
-        found = self._explain([sample.inputs for sample in samples], normals)
-        return [
-            self._prediction(sample, normals[item], found, item)
-            for item, sample in enumerate(samples)
-        ]
+        """Explain each sample. Raises `DataError` where a quantity is of the wrong type."""
+        with _one_thread():
+            normals = self._normals(samples)
+            found = self._explain([sample.inputs for sample in samples], normals)
+            return [
+                self._prediction(sample, normals[item], found, item)
+                for item, sample in enumerate(samples)
+            ]
 
     def _explain(self, inputs: Sequence[Values], normals: Sequence[Floating]) -> Explanation:
         images, masks = ([_array(values, name) for values in inputs] for name in ("image", "mask"))
@@ -114,8 +116,8 @@ class InverseShading:
             "environment": Environment(self._map(found, item), "camera"),
         }
         for query in sample.queries:
-            shading = self._relit_shading(query, surface, image).cpu().numpy()
-            prediction[query.id] = _scattered(albedo * shading * coverage, where, surface.size)
+            colour = self._relit(query, surface, image).cpu().numpy()
+            prediction[query.id] = _scattered(colour, where, surface.size)
         return prediction
 
     def _map(self, found: Explanation, item: int) -> Float32:
@@ -126,47 +128,52 @@ class InverseShading:
         )
         return light.cpu().numpy().astype(np.float32)
 
-    def _relit_shading(self, query: Query, surface: Surface, image: Floating) -> Tensor:
+    def _relit(self, query: Query, surface: Surface, image: Floating) -> Tensor:
+        """The colour N×3 of the surface under the light that the query's condition shows."""
         condition = query.condition
         if isinstance(environment := condition.get("environment"), Environment):
-            return relight.environment_shading(surface, environment)
+            return surface.albedo * relight.environment_shading(surface, environment)
         reference = _array(condition, "reference")
-        given = _array(condition, "reference_mask") if "reference_mask" in condition else None
+        given = np.ones_like(reference[..., :1])
+        if "reference_mask" in condition:
+            given = _array(condition, "reference_mask")
         other, camera = (_camera(condition, name) for name in ("reference_camera", "camera"))
         if other is None and reference.shape == image.shape:
             return self._by_same_view(surface, reference, given)
-        if given is None:
-            given = np.ones_like(reference[..., :1])
         if other is not None and camera is not None:
             surface = replace(surface, camera=camera)
             if surface.depth is not None:
                 colour, seen = relight.warped(surface, reference, given, other)
-                return self._by_pixels(surface, colour, seen)
+                return self._by_points(surface, image, colour, seen)
             if "reference_normal" in condition:
                 values = {"image": reference, "mask": given}
                 found = self._explain([values], [_array(condition, "reference_normal")])
-                return relight.shading_by_rotation(surface, found.coefficients[0], other, camera)
+                light = found.coefficients[0]
+                return surface.albedo * relight.shading_by_rotation(surface, light, other, camera)
         chosen = reference.reshape(-1, 3)[inside(given)]
-        return relight.shading_by_mean(surface, self._tensor(chosen))
+        return surface.albedo * relight.shading_by_mean(surface, self._tensor(chosen))
 
-    def _by_same_view(
-        self, surface: Surface, reference: Floating, given: Floating | None
+    def _by_same_view(self, surface: Surface, reference: Floating, given: Floating) -> Tensor:
+        colour = self._tensor(reference.reshape(-1, 3)[surface.where])
+        seen = self._tensor(given.reshape(-1)[surface.where] > 0.5)
+        robust = self._settings.robust
+        return surface.albedo * relight.shading_by_pixels(surface, colour, seen, robust)
+
+    def _by_points(
+        self, surface: Surface, image: Floating, colour: Floating, seen: Floating
     ) -> Tensor:
-        colour = reference.reshape(-1, 3)[surface.where]
-        seen = np.ones(len(colour)) if given is None else given.reshape(-1)[surface.where]
-        return self._by_pixels(surface, colour, np.asarray(seen > 0.5, np.float64))
-
-    def _by_pixels(self, surface: Surface, colour: Floating, seen: Floating) -> Tensor:
-        return relight.shading_by_pixels(
-            surface, self._tensor(colour), self._tensor(seen), self._settings.robust
-        )
+        points = self._tensor(colour), self._tensor(seen), self._settings.robust
+        if self._settings.response == "linear":
+            return surface.albedo * relight.shading_by_pixels(surface, *points)
+        shown = self._tensor(image.reshape(-1, 3)[surface.where])
+        return relight.colour_by_response(surface, shown, *points)
 
     def _listed(self, maps: Sequence[Floating], where: Sequence[NDArray[np.intp]]) -> Tensor:
         lists = [
-            self._tensor(array.reshape(-1, *array.shape[2:])[chosen])
+            array.reshape(-1, *array.shape[2:])[chosen].astype(np.float64)
             for array, chosen in zip(maps, where, strict=True)
         ]
-        return torch.nn.utils.rnn.pad_sequence(lists, batch_first=True)  # B×N×…
+        return padded(lists, 0.0).to(self._device)  # B×N×…
 
     def _model_at(self, where: Sequence[NDArray[np.intp]], size: tuple[int, ...]) -> AlbedoModel:
         assert self._albedo_model is not None
@@ -183,19 +190,32 @@ class InverseShading:
             sigma=self._tensor(sigma).expand(count, -1),
         )
 
-    def _tensor(self, array: Floating) -> Tensor:
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.asarray(array, np.float64)).to(self._device)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Tensors of a few megabytes gain nothing from a second thread, and beside other processes
+    lose several times over, for each operation waits until its last thread gets a core."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _granted_normals(sample: Sample) -> Floating | None:
+    """Normals that were granted, or follow from granted depth where any camera is known."""
     if "normal" in sample.inputs:
         return _array(sample.inputs, "normal")
     if "depth" not in sample.inputs:
         return None
-    camera = _camera(sample.inputs, "camera")
-    if camera is None:
-        raise DataError(f"{sample.scene}/{sample.id}: depth gives normals only with a camera")
-    return normals_from_depth(_array(sample.inputs, "depth"), camera)
+    asked = (query.condition for query in sample.queries if query.quantity == "relit")
+    cameras = [_camera(values, "camera") for values in (sample.inputs, *asked)]
+    known = [camera for camera in cameras if camera is not None]
+    return normals_from_depth(_array(sample.inputs, "depth"), known[0]) if known else None
 
 
 def _surface(

@@ -21,8 +21,9 @@ def bench_methods() -> list[MethodCard]:
             answers={
                 "relit": (
                     "environment",
+                    "reference+reference_mask+reference_camera+camera+reference_normal",
                     "reference+reference_mask+reference_camera+camera",
-                    "reference+camera",
+                    "reference+reference_mask",
                     "reference",
                 )
             },
@@ -110,6 +111,13 @@ OPTIONS = (
         default=0.05,
         bounds=(1e-6, 100.0),
         help="deviation of the image from the model at which the illumination prior counts",
+    ),
+    Option(
+        "response",
+        str,
+        default="power",
+        choices=("power", "linear"),
+        help="how a reference photo from another camera may differ in tone from the image",
     ),
     Option(
         "refinements",

@@ -3,6 +3,7 @@ and turning it back into ordinary light (specs/inverse_shading.md §2.5, §3, §
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -38,11 +39,10 @@ def regular_from_reciprocal(light: Tensor, order: int = 2, samples: int = 2048) 
 
     `light` is M, …×J×C, of any order; both series live on the whole sphere.
     """
-    directions = torch.as_tensor(fibonacci_directions(samples), dtype=light.dtype)
-    directions = directions.to(light.device)  # S×3
-    reciprocal = basis(directions, _order(light)) @ light  # …×S×C
+    rows = _design(samples, _order(light), False).to(light)  # S×J
+    reciprocal = rows @ light  # …×S×C
     floor = RECIPROCAL_FLOOR * reciprocal.mean(-2, keepdim=True).abs()
-    inverse: Tensor = torch.linalg.pinv(basis(directions, order))  # (order+1)²×S
+    inverse = _inverse_design(samples, order).to(light)  # (order+1)²×S
     return inverse @ (1 / torch.maximum(reciprocal, floor))
 
 
@@ -74,9 +74,20 @@ def positive(matrix: Tensor, vector: Tensor, rows: Tensor, margin: float = 0.05)
 
 def sphere_rows(order: int, like: Tensor, visible: bool = False) -> Tensor:
     """Design rows at 400 directions of the sphere, or those of them that face the viewer."""
-    directions = fibonacci_directions(400)
+    return _design(400, order, visible).to(like)
+
+
+@cache
+def _design(samples: int, order: int, visible: bool) -> Tensor:
+    directions = fibonacci_directions(samples)
     chosen = directions[directions[:, 2] > 0] if visible else directions
-    return basis(torch.as_tensor(chosen), order).to(like)
+    return torch.from_numpy(basis(chosen, order))
+
+
+@cache
+def _inverse_design(samples: int, order: int) -> Tensor:
+    inverse: Tensor = torch.linalg.pinv(_design(samples, order, False))
+    return inverse
 
 
 def _gauss_newton(design: Tensor, shading: Tensor, light: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ def shading_by_pixels(surface: Surface, reference: Tensor, seen: Tensor, robust:
     Least squares for the coefficients with the known albedo, drawn towards the old light times the
     ratio of mean colours, so that few or one-sided pixels change the light little.
     """
-    known = (surface.normals.square().sum(-1) > 0.25) & (seen > 0)
+    known = (surface.normals.abs() > 0.25).any(-1) & (seen > 0)
     gain = _gain(reference, surface.albedo * surface.shading, seen)  # 3
     if int(known.sum()) < FEWEST:
         return surface.shading * gain
@@ -98,6 +98,39 @@ def shading_by_pixels(surface: Surface, reference: Tensor, seen: Tensor, robust:
         light = _drawn(Observations(visible.design, reference, factor), surface.albedo, start)
     shading = torch.maximum(visible.design @ light, 0.05 * surface.shading * gain)
     return _mean_where_unknown(shading, surface)
+
+
+def colour_by_response(
+    surface: Surface, image: Tensor, reference: Tensor, seen: Tensor, robust: Robust
+) -> Tensor:
+    """Colour N×3 of the surface, shown as `image` N×3, in the light and response of a photo.
+
+    Photos of unknown origin differ in their tone curves as well: log reference = γ log image +
+    b·c per channel, where `seen` (N) is 1. exp (b·c) is the ratio of the two shadings; where the
+    normal is unknown it is the mean ratio. Drawn towards γ = 1 and equal light.
+    """
+    if int((seen > 0).sum()) < FEWEST:
+        return image * _gain(reference, image, seen)
+    order = round(surface.coefficients.shape[0] ** 0.5) - 1
+    weights = seen / seen.sum()  # N
+    logarithms = _logarithm(image, seen)  # N×3
+    target = _logarithm(reference, seen)  # N×3
+    bands = _centred_bands(surface, order, seen)  # N×(J−1)
+    columns = []
+    for channel in range(3):
+        own = logarithms[:, channel]
+        middle, aim = weights @ own, weights @ target[:, channel]
+        rows = torch.cat([(own - middle)[:, None], bands], dim=1)  # N×J
+        start = torch.zeros_like(rows[0])
+        start[0] = 1
+        wanted = target[:, channel] - aim
+        solution = _drawn_column(rows, wanted, weights, start)
+        for _ in range(3 if robust != "none" else 0):
+            residual = (rows @ solution - wanted)[:, None]
+            factor = robust_weights(residual, seen[:, None], robust)[:, 0]
+            solution = _drawn_column(rows, wanted, weights * factor, start)
+        columns.append((rows @ solution + aim).exp())
+    return torch.stack(columns, dim=-1)
 
 
 def shading_by_rotation(
@@ -146,12 +179,32 @@ def _drawn(seen: Observations, albedo: Tensor, start: Tensor) -> Tensor:
     columns = []
     for channel in range(3):
         rows = albedo[:, channel, None] * seen.design  # N×J
-        weighted = seen.weights[:, channel, None] * rows
-        matrix = weighted.T @ rows  # J×J
-        pull = TRUST * matrix.diagonal().mean() * torch.eye(len(matrix)).to(matrix)
-        vector = weighted.T @ seen.image[:, channel] + pull @ start[:, channel]
-        columns.append(solve_normal(matrix + pull, vector))
+        weights = seen.weights[:, channel]
+        columns.append(_drawn_column(rows, seen.image[:, channel], weights, start[:, channel]))
     return torch.stack(columns, dim=-1)
+
+
+def _drawn_column(rows: Tensor, target: Tensor, weights: Tensor, start: Tensor) -> Tensor:
+    """argmin Σ w (rows·x − target)² + TRUST tr |x − start|², tr the mean diagonal."""
+    weighted = weights[:, None] * rows
+    matrix = weighted.T @ rows  # J×J
+    pull = TRUST * matrix.diagonal().mean() * torch.eye(len(matrix)).to(matrix)
+    return solve_normal(matrix + pull, weighted.T @ target + pull @ start)
+
+
+def _logarithm(colour: Tensor, seen: Tensor) -> Tensor:
+    """log of N×3, with 1 % of its mean where seen added, below which a photo is noise."""
+    mean = (seen[:, None] * colour).sum(0) / seen.sum()
+    return (colour.clamp(min=0) + 0.01 * mean + 1e-12).log()
+
+
+def _centred_bands(surface: Surface, order: int, seen: Tensor) -> Tensor:
+    """The basis but its constant, less its mean over the known seen normals, N×(J−1); 0 unknown."""
+    known = (surface.normals.abs() > 0.25).any(-1).to(seen)  # N
+    rows = basis(surface.normals, order)[:, 1:]
+    weights = known * seen
+    mean = weights @ rows / weights.sum().clamp(min=1)
+    return known[:, None] * (rows - mean)
 
 
 def _gain(reference: Tensor, image: Tensor, seen: Tensor) -> Tensor:
@@ -163,7 +216,7 @@ def _gain(reference: Tensor, image: Tensor, seen: Tensor) -> Tensor:
 
 
 def _mean_where_unknown(shading: Tensor, surface: Surface) -> Tensor:
-    known = surface.normals.square().sum(-1) > 0.25
+    known = (surface.normals.abs() > 0.25).any(-1)
     if bool(known.all()) or not bool(known.any()):
         return shading
     return torch.where(known[:, None], shading, shading[known].mean(0))

@@ -71,8 +71,8 @@ def pair_up(design: Tensor, pixels: Pixels, gate: float = GATE) -> Pairs:
 
 def chroma_gate(first: Tensor, second: Tensor, width: float = GATE) -> Tensor:
     """exp((cos²θ − 1) / width), θ the angle between the colours ...×3 of a pair, as ...."""
-    square = (first * second).sum(-1) ** 2
-    norms = (first**2).sum(-1) * (second**2).sum(-1)
+    square = _dot(first, second) ** 2
+    norms = _dot(first, first) * _dot(second, second)
     cosine = square / norms.clamp(min=torch.finfo(norms.dtype).tiny)
     return torch.exp((cosine - 1) / width)
 
@@ -97,7 +97,8 @@ def inverse_retinex(
         first, second = (torch.maximum(design @ light, floor) for design in pairs.designs)
         step = first * pairs.images[0] - second * pairs.images[1]  # B×P×3
         mean = (pairs.mean_image_design * light.mT).sum(-1)[:, None].abs()  # B×1×3
-        relative = (step / mean.clamp(min=1e-12)).square().mean(-1)  # B×P
+        step = step / mean.clamp(min=1e-12)
+        relative = _dot(step, step) / 3  # B×P
         weights = pairs.gated / (relative + _RELATIVE**2)
         light = _constrained(pairs, weights, constraint, noise)
     return light
@@ -113,20 +114,18 @@ def regular_retinex(
     follow the first step; pairs are also weighted by their darker end's radiance, for the noise of
     a logarithm goes with its reciprocal.
     """
-    first, second = (image.clamp(min=1e-6).log() for image in pairs.images)  # B×P×3
-    logarithm = first - second
+    first, second = pairs.images
+    logarithm = (first.clamp(min=1e-6) / second.clamp(min=1e-6)).log()  # B×P×3
     trusted = pairs.gated * _brightness(pairs)  # B×P
-    weights = trusted
-    light = _ambient(pairs)  # B×J×3
-    for step in range(iterations + 1):
-        shadings = tuple(_floored(design @ light, pairs, light) for design in pairs.designs)
-        residual = logarithm - (shadings[0] / shadings[1]).log()  # B×P×3
-        if step:
-            length = residual.square().mean(-1, keepdim=True).sqrt()  # B×P×1
-            weights = (
-                trusted * robust_weights(length, trusted[..., None], robust, _RELATIVE)[..., 0]
-            )
-        light = _gauss_newton(pairs, weights, residual, shadings, ridge)
+    rows = pairs.designs[0] - pairs.designs[1]  # B×P×J
+    light = _solve(pairs, rows, trusted, logarithm, ridge)  # B×J×3
+    for _ in range(iterations):
+        floor = SHADING_FLOOR * (pairs.mean_design @ light).abs()  # B×1×3
+        ends_ = [torch.maximum(design @ light, floor) for design in pairs.designs]  # B×P×3
+        residual = logarithm - (ends_[0] / ends_[1]).log()  # B×P×3
+        length = _dot(residual, residual)[..., None].div_(3).sqrt_()  # B×P×1
+        outlying = robust_weights(length, trusted[..., None], robust, _RELATIVE)[..., 0]  # B×P
+        light = _gauss_newton(pairs, trusted * outlying, residual, ends_, ridge)
     return light / (pairs.mean_design @ light)
 
 
@@ -134,11 +133,9 @@ def _constrained(pairs: Pairs, weights: Tensor, constraint: Constraint, noise: f
     """M = Q⁻¹c / (cᵀQ⁻¹c) for each channel, B×J×3."""
     solutions = []
     for channel in range(3):
-        first, second = (
-            image[..., channel, None] * design
-            for image, design in zip(pairs.images, pairs.designs, strict=True)
-        )  # B×P×J
-        matrix = _gram(first - second, weights)  # B×J×J
+        first, second = (image[..., channel, None] for image in pairs.images)  # B×P×1
+        rows = (pairs.designs[0] * first).addcmul_(pairs.designs[1], second, value=-1)
+        matrix = _gram(rows, weights)  # B×J×J
         if noise:
             matrix = matrix - noise**2 * sum(_gram(design, weights) for design in pairs.designs)
         by_albedo = constraint == "mean-albedo"
@@ -165,50 +162,46 @@ def _kept_positive(solution: Tensor, matrix: Tensor, mean: Tensor) -> Tensor:
 
 
 def _gauss_newton(
-    pairs: Pairs,
-    weights: Tensor,
-    residual: Tensor,
-    shadings: tuple[Tensor, ...],
-    ridge: float,
+    pairs: Pairs, weights: Tensor, residual: Tensor, shadings: list[Tensor], ridge: float
 ) -> Tensor:
-    """The next c under mean shading 1: residual ≈ J c, J the differences of b / s.
+    """The next c: residual ≈ J c with J the differences of b / s, B×J×3.
 
     log (b·c) ≈ log s + b·c/s − 1, and the ones of both ends cancel.
     """
-    mean = pairs.mean_design  # B×1×J
-    eye = torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
-    damping = (ridge + 1e-12) * eye
-    damping[0, 0] = 1e-12
+    inverses = [1 / shading for shading in shadings]  # B×P×3
     solutions = []
     for channel in range(3):
-        first, second = (
-            design / shading[..., channel, None]
-            for design, shading in zip(pairs.designs, shadings, strict=True)
-        )  # B×P×J
-        rows = first - second
-        weighted = weights[..., None] * rows  # B×P×J
-        matrix = weighted.mT @ rows  # B×J×J
-        scale = matrix.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]  # B×1×1
-        scale = torch.where(scale > 0, scale, 1.0)
-        gauge = _GAUGE * scale * mean.mT  # B×J×1
-        vector = weighted.mT @ residual[..., channel, None] + gauge  # B×J×1
-        solutions.append(torch.linalg.solve(matrix + scale * damping + gauge @ mean, vector))
-    return torch.cat(solutions, dim=-1)  # B×J×3
+        first, second = (inverse[..., channel, None] for inverse in inverses)  # B×P×1
+        rows = (pairs.designs[0] * first).addcmul_(pairs.designs[1], second, value=-1)
+        solutions.append(_solve(pairs, rows, weights, residual[..., channel, None], ridge))
+    return torch.cat(solutions, dim=-1)
 
 
-def _floored(shading: Tensor, pairs: Pairs, light: Tensor) -> Tensor:
-    return torch.maximum(shading, SHADING_FLOOR * (pairs.mean_design @ light).abs())
+def _solve(pairs: Pairs, rows: Tensor, weights: Tensor, target: Tensor, ridge: float) -> Tensor:
+    """c B×J×C of least squares rows·c = target (B×P×J, B×P×C), damped, under mean shading 1."""
+    mean = pairs.mean_design  # B×1×J
+    damping = torch.full_like(mean[0, 0], ridge + 1e-12)
+    damping[0] = 1e-12
+    weighted = weights[..., None] * rows  # B×P×J
+    matrix = weighted.mT @ rows  # B×J×J
+    scale = matrix.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None]  # B×1×1
+    scale = torch.where(scale > 0, scale, 1.0)
+    gauge = _GAUGE * scale * mean.mT  # B×J×1
+    system = matrix + scale * torch.diag(damping) + gauge @ mean
+    solution: Tensor = torch.linalg.solve(system, weighted.mT @ target + gauge)
+    return solution
 
 
-def _ambient(pairs: Pairs) -> Tensor:
-    light = pairs.mean_design.new_zeros(len(pairs.mean_design), pairs.mean_design.shape[-1], 3)
-    light[:, 0] = 1 / pairs.mean_design[:, :, 0]  # the constant basis function
-    return light
+def _dot(first: Tensor, second: Tensor) -> Tensor:
+    """Σ over the three channels of ...×3; a reduction over so short an axis is much slower."""
+    total = first[..., 0] * second[..., 0]
+    return total.addcmul(first[..., 1], second[..., 1]).addcmul_(first[..., 2], second[..., 2])
 
 
 def _brightness(pairs: Pairs) -> Tensor:
     """m² / (m² + (0.3 mean)²), m the radiance of a pair's darker end, B×P."""
-    darker = torch.minimum(*(image.mean(-1) for image in pairs.images)) ** 2  # B×P
+    ones = torch.ones_like(pairs.mean_design[0, 0, :1]).expand(3)
+    darker = torch.minimum(*(_dot(image, ones / 3) for image in pairs.images)) ** 2  # B×P
     mean = pairs.mean_image_design[..., 0].mean(-1) / pairs.mean_design[:, 0, 0]  # B
     return darker / (darker + (_DARK * mean[:, None]) ** 2 + 1e-30)
 

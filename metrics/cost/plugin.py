@@ -10,8 +10,8 @@ COST = MetricCard(
     implementation="bench.metrics.cost.metric:Cost",
     reads=("cost",),
     scores=(
-        Score("cost.seconds", "seconds per item", "lower", "s", (0, None)),
-        Score("cost.memory", "peak memory", "lower", "B", (0, None)),
+        Score("cost.seconds", "seconds per item", "lower", "s", (0, None), ranked=False),
+        Score("cost.memory", "peak memory", "lower", "B", (0, None), ranked=False),
     ),
 )
 

@@ -186,5 +186,6 @@ def liars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "liars.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return "liars"

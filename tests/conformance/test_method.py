@@ -30,9 +30,8 @@ def card_of(module: str, name: str, **changes: Any) -> MethodCard:
 
 
 @pytest.fixture
-def check(liars: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
+def check(liars: str) -> Check:
     """check(class name, card attributes) → check → finding."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 
     def call(name: str, limits: Limits | None = None, **changes: Any) -> dict[str, Finding]:
         card = card_of(liars, name, **changes)

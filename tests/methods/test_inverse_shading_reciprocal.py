@@ -170,9 +170,9 @@ def test_regular_light_comes_back_from_the_reciprocal() -> None:
 
 def lit_from_the_side() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Normal equations K×K and K of the relative fit on visible normals, and its rows."""
-    visible = SPHERE[SPHERE[:, 2] > 0.3]
-    suns = (np.array([0.96, 0.0, 0.28]), np.array([-0.6, 0.64, 0.48]))
-    shading = 0.25 + sum(0.5 * np.maximum(visible @ sun, 0) for sun in suns)
+    visible = SPHERE[SPHERE[:, 2] > 0.15]
+    shading = 0.2 + 0.5 * np.maximum(visible @ np.array([0.1, -0.4, -0.9]), 0)
+    shading += 0.7 * np.maximum(visible @ np.array([-0.8, 0.3, 0.6]), 0)
     rows = torch.from_numpy(shading[:, None] * basis(visible, 2))
     return rows.T @ rows, rows.sum(0), rows
 
@@ -182,10 +182,10 @@ def test_positivity_on_the_sphere_costs_little_on_visible_normals() -> None:
     everywhere = sphere_rows(2, matrix)
     free = torch.linalg.solve(matrix, vector)
     lifted = positive(matrix, vector, everywhere)
-    assert not is_positive(free, everywhere, 0.0)
+    assert float((everywhere @ free).min()) < -0.6
     assert is_positive(lifted, everywhere, 0.0)
     before, after = (float((rows @ x - 1).square().mean().sqrt()) for x in (free, lifted))
-    assert after < 1.3 * before
+    assert after < 1.01 * before
 
 
 def test_positivity_is_the_constrained_minimum() -> None:

@@ -1,0 +1,1 @@
+"""Trivial methods: what any method must beat to have said something."""

@@ -65,12 +65,31 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """`bench VERB NAME …` calls `entry` ("package.module:function") with the options by keyword."""
+    """`bench VERB NAME …` calls `entry` ("package.module:function") with the options by keyword.
+
+    The verb "doctor" is called by `bench doctor`, without options, and returns `Diagnosis` entries.
+    """
 
     verb: str
     entry: str
     options: tuple[Option, ...] = ()
     help: str = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One thing that was looked for on this machine.
+
+    Attributes:
+        remedy: the command that brings it; empty where nothing is to be done.
+        needed: the default benchmark does not run without it.
+    """
+
+    what: str
+    works: bool
+    found: str
+    remedy: str = ""
+    needed: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +205,7 @@ class MetricCard:
     reads: tuple[Literal["prediction", "target", "inputs", "cost"], ...] = ("prediction", "target")
     licence: str = ""
     paper: str = ""
+    commands: tuple[Command, ...] = ()
 
 
 @dataclass(frozen=True)

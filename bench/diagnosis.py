@@ -6,27 +6,10 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
+from bench.api import DatasetCard, Diagnosis, MethodCard, MetricCard
 from bench.environment import cuda_devices, package_version
-from bench.plugins import registry
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """One thing that was looked for.
-
-    Attributes:
-        needed: the default benchmark does not run without it.
-        remedy: the command that brings it; empty where nothing is to be done.
-    """
-
-    what: str
-    works: bool
-    found: str
-    remedy: str = ""
-    needed: bool = False
+from bench.plugins import load, registry
 
 
 def examine() -> Iterator[Diagnosis]:
@@ -37,10 +20,9 @@ def examine() -> Iterator[Diagnosis]:
         yield _package(name, needed=True)
     yield _cuda()
     yield _package("mitsuba", needed=False)
-    yield _llvm()
     yield _package("lpips", needed=False)
-    yield _backbone()
     yield _latex()
+    yield from _brought()
     for broken in registry().broken:
         yield Diagnosis(f"plugin {broken.plugin}", False, broken.error, "mend or uninstall it")
 
@@ -59,31 +41,17 @@ def _cuda() -> Diagnosis:
     return Diagnosis("CUDA", False, "no device that torch can use; methods run on the CPU")
 
 
-def _llvm() -> Diagnosis:
-    """Mitsuba's LLVM variant is five times faster than its scalar one, and aborts below LLVM 16."""
-    from bench.plugins import load
-
-    library = load("bench.datasets.vases.variants:llvm_library")()
-    if library is not None:
-        return Diagnosis("LLVM for Mitsuba", True, str(library))
-    return Diagnosis(
-        "LLVM for Mitsuba",
-        False,
-        "none of version 16 or later; `bench render` uses the slower scalar variant",
-        "apt-get install libllvm19",
-    )
-
-
-def _backbone() -> Diagnosis:
-    home = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache" / "torch"))
-    folder = home / "hub" / "checkpoints"
-    found = sorted(folder.glob("alexnet-owt-*.pth"))
-    if found:
-        return Diagnosis("LPIPS weights", True, str(found[0]))
-    command = (
-        "python -c \"import torchvision; torchvision.models.alexnet(weights='IMAGENET1K_V1')\""
-    )
-    return Diagnosis("LPIPS weights", False, f"no alexnet-owt-*.pth in {folder}", command)
+def _brought() -> Iterator[Diagnosis]:
+    """What the cards' own `doctor` commands find, each entry asked once."""
+    found = registry()
+    cards: list[MethodCard | DatasetCard | MetricCard] = [
+        *found.methods.values(),
+        *found.datasets.values(),
+        *found.metrics.values(),
+    ]
+    entries = {c.entry for card in cards for c in card.commands if c.verb == "doctor"}
+    for entry in sorted(entries):
+        yield from load(entry)()
 
 
 def _latex() -> Diagnosis:

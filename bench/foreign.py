@@ -15,10 +15,10 @@ from bench.manifest import describe_run
 from bench.plan import Plan, references, resolve_protocols
 from bench.plugins import nearest, registry
 from bench.quantities import VOCABULARY, validate
-from bench.runner import Runner, Settings
+from bench.runner import Runner
 from bench.store import ItemStatus, Store, read_prediction, slug
 from bench.view import StoredRun
-from bench.work import Progress, Work
+from bench.work import Progress, Settings, Work
 
 CLASS = ("views", "mask", "camera", "geometry", "light", "fit", "training")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -50,19 +50,19 @@ class Job:
 
     @property
     def answers(self) -> Mapping[str, tuple[str, ...]]:
-        """Those answers of the method that this dataset can ask for."""
-        return {
-            quantity: fitting
+        """Those answers of the method that this dataset can ask for, and may."""
+        possible = {
+            quantity: tuple(a for a in alternatives if self._admits(quantity, a.split("+")))
             for quantity, alternatives in self.method.answers.items()
             if quantity in self.dataset.queries
-            and (
-                fitting := tuple(
-                    alternative
-                    for alternative in alternatives
-                    if set(alternative.split("+")) <= set(self.dataset.queries[quantity])
-                )
-            )
         }
+        return {quantity: fitting for quantity, fitting in possible.items() if fitting}
+
+    def _admits(self, query: str, condition: Sequence[str]) -> bool:
+        # Truth about the reference photo, reference_normal say, comes only with the same grant.
+        truths = {f"reference_{name}": name for name in self.dataset.targets}
+        granted = all(truths[name] in self.granted for name in condition if name in truths)
+        return granted and set(condition) <= set(self.dataset.queries[query])
 
     @property
     def row(self) -> Row:

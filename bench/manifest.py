@@ -10,8 +10,7 @@ from typing import Any
 from bench.environment import describe_machine
 from bench.plan import Plan
 from bench.plugins import Registry, source_hash
-from bench.runner import Settings
-from bench.work import Work
+from bench.work import Settings, Work
 
 
 def describe_run(

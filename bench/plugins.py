@@ -137,7 +137,7 @@ def collect(points: Iterable[EntryPoint]) -> Registry:
     for point in sorted(points, key=lambda point: point.name):
         try:
             offered = _cards(point)
-        except Exception as error:  # a stranger's module may raise anything at all
+        except (Exception, SystemExit) as error:  # a stranger's module may raise anything at all
             found.broken.append(Broken(point.name, f"{type(error).__name__}: {error}"))
             continue
         for kind, card in offered:

@@ -16,6 +16,7 @@ from bench.jobs import Job
 from bench.quantities import validate
 from bench.store import ItemStatus, Store
 from bench.work import Progress
+from bench.writing import Writer
 
 _START_TIMEOUT = 300.0
 TRIED_AGAIN = ("crash", "timeout", "memory")
@@ -38,7 +39,7 @@ class Predictor:
         self._child: Child | None = None
         self._unavailable: ChildError | None = None
         self._attempts: dict[Key, int] = {}
-        self._unstored: list[str] = []
+        self._writer = Writer(store, job.name, progress)
 
     def run(self, keys: Sequence[Key], attempts: Mapping[Key, int]) -> list[str]:
         """Predict `keys`; `attempts` counts earlier tries. Raises `Stopped`.
@@ -56,7 +57,8 @@ class Predictor:
                     self._batch(batch)
         finally:
             self._close()
-        return self._unstored
+            self._writer.close()
+        return self._writer.unstored
 
     def _batch(self, keys: Sequence[Key]) -> None:
         samples = [sample for key in keys if (sample := self._sample(key)) is not None]
@@ -101,7 +103,7 @@ class Predictor:
                 self._fail(Key(sample.scene, sample.id), error.kind, f"fit: {error}")
             return
         except StoreError as error:
-            self._not_stored(str(error), len(samples))
+            self._writer.give_up(str(error), len(samples))
             return
         for sample in samples:
             try:
@@ -205,17 +207,7 @@ class Predictor:
     ) -> None:
         attempt = self._attempts.get(key, 0) + 1
         body = {**vars(status), "attempt": attempt, "answers": answers}
-        try:
-            self._store.write_item(self._job.name, key, ItemStatus(**body), prediction)
-        except StoreError as error:
-            self._not_stored(str(error), 1)
-            return
-        self._progress.advance(1)
-
-    def _not_stored(self, text: str, items: int) -> None:
-        self._unstored.append(text)
-        self._progress.warn(text)
-        self._progress.advance(items)
+        self._writer.write(key, ItemStatus(**body), prediction)
 
 
 def stale(status: ItemStatus | None, key: str, retry: bool) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
@@ -28,8 +30,18 @@ _MEMORY = 8 * 10**9
 _ITEMS = 8
 
 
+@dataclass(frozen=True)
+class Ask:
+    """Records of one scene that are missing, scored in one call; `advance` items are then done."""
+
+    scene: str
+    missing: Sequence[Record]
+    keys: Sequence[Key]
+    advance: int
+
+
 class Recorder:
-    """Scores jobs one after the other in one scorer process; `close` ends it."""
+    """Scores jobs one after the other, each on as many scorer processes as a worker has threads."""
 
     def __init__(
         self,
@@ -44,7 +56,9 @@ class Recorder:
         self._stop, self._progress, self._retry = stop, progress, retry_failed
         self._protocols = {protocol.name: protocol for protocol in plan.protocols}
         self._digests = {protocol.name: protocol.digest for protocol in plan.protocols}
-        self._child: Child | None = None
+        self._pool = ThreadPoolExecutor(plan.jobs[0].threads)
+        self._mine = threading.local()
+        self._children: list[Child] = []
         self.unstored: list[str] = []
 
     def score(self, work: Work) -> None:
@@ -52,34 +66,48 @@ class Recorder:
 
         What cannot be appended is listed in `unstored` and stays missing.
         """
+        standing = self._standing(work)
+        asks = list(self._asks(work, standing))
+        # In order, however the processes finish: two runs of one plan write the same file.
+        answers = self._pool.map(lambda ask: self._ask(work, ask, ask.missing), asks)
+        for ask, outcomes in zip(asks, answers, strict=True):
+            self._append(work, ask.missing, outcomes, standing)
+            self._progress.advance(ask.advance)
+
+    def _asks(self, work: Work, standing: Mapping[str, Outcomes | None]) -> Iterator[Ask]:
         metrics = applicable(work.job, self._registry.metrics.values())
         over = {
             unit: [metric for metric in metrics if metric.over in units]
             for unit, units in _UNITS.items()
         }
-        standing = self._standing(work)
         attempts = {key: self._attempt(work, key) for key in work.opened.keys}
+
+        def ask(
+            scene: str, wanted: Iterable[Record], keys: Sequence[Key], advance: int = 0
+        ) -> Iterator[Ask]:
+            missing = [each for each in wanted if standing.get(each["key"], ()) is not None]
+            if missing or advance:
+                yield Ask(scene, missing, keys, advance)
+
         for scene, members in groupby(work.opened.keys, key=lambda key: key.scene):
             keys = list(members)
             for chunk in _chunks(keys):
                 tried = {key: attempts[key] for key in chunk}
-                per_item = records.of_items(work, tried, over["item"], self._digests)
-                self._append(work, scene, per_item, chunk, standing)
-                self._progress.advance(len(chunk))
-            whole = records.of_whole(
-                work, scene, [attempts[key] for key in keys], over["scene"], self._digests
+                wanted = records.of_items(work, tried, over["item"], self._digests)
+                yield from ask(scene, wanted, chunk, len(chunk))
+            tries = [attempts[key] for key in keys]
+            yield from ask(
+                scene, records.of_whole(work, scene, tries, over["scene"], self._digests), keys
             )
-            self._append(work, scene, whole, keys, standing)
-        everything = records.of_whole(
-            work, "", list(attempts.values()), over["dataset"], self._digests
-        )
-        self._append(work, "", everything, work.opened.keys, standing)
+        tries = list(attempts.values())
+        everything = records.of_whole(work, "", tries, over["dataset"], self._digests)
+        yield from ask("", everything, work.opened.keys)
 
     def close(self) -> None:
-        """End the scorer process."""
-        if self._child is not None:
-            self._child.close()
-            self._child = None
+        """End the scorer processes; calls under way end by the run's stop."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for child in self._children:
+            child.close()
 
     def _attempt(self, work: Work, key: Key) -> int:
         if work.job.kind in ("oracle", "noise"):
@@ -104,37 +132,34 @@ class Recorder:
     def _append(
         self,
         work: Work,
-        scene: str,
-        wanted: Iterable[Record],
-        keys: Sequence[Key],
+        missing: Sequence[Record],
+        outcomes: Sequence[Outcomes],
         standing: Mapping[str, Outcomes | None],
     ) -> None:
-        missing = [each for each in wanted if standing.get(each["key"], ()) is not None]
-        if not missing:
-            return
-        outcomes = self._ask(work, scene, missing, keys)
         made = [
             record | {"outcomes": found}
             for record, found in zip(missing, outcomes, strict=True)
             if standing.get(record["key"]) != found
         ]
+        if not made:
+            return
         try:
             self._store.append(work.job.name, made)
         except StoreError as error:
             self.unstored.append(str(error))
             self._progress.warn(str(error))
 
-    def _ask(
-        self, work: Work, scene: str, missing: Sequence[Record], keys: Sequence[Key]
-    ) -> list[Outcomes]:
+    def _ask(self, work: Work, ask: Ask, missing: Sequence[Record]) -> list[Outcomes]:
         """Outcomes of each record; one that kills the scorer fails by itself."""
+        if not missing:
+            return []
         entries = [[each["item"], each["metric"], each["protocol"]] for each in missing]
         try:
-            return self._call(work, scene, entries, keys)
+            return self._call(work, ask.scene, entries, ask.keys)
         except ChildError as error:
             if len(missing) == 1:
                 return [self._killed(work, missing[0], error)]
-            alone = [self._ask(work, scene, [each], keys) for each in missing]
+            alone = [self._ask(work, ask, [each]) for each in missing]
             return [outcomes for each in alone for outcomes in each]
 
     def _killed(self, work: Work, record: Record, error: ChildError) -> Outcomes:
@@ -161,22 +186,25 @@ class Recorder:
             answer = child.call("score", [spec, scene, entries, keys], 0, _TIMEOUT, _MEMORY)
         except ChildError as error:
             if not error.alive:
-                self.close()
+                child.close()
+                self._mine.child = None
             raise
         result: list[Outcomes] = answer["result"]
         return result
 
     def _scorer(self) -> Child:
-        if self._child is None:
-            log = self._store.log_file("scorer")
-            child = Child(sys.executable, self._plan.jobs[0].threads, log, self._stop)
+        """The calling thread's own: a process serves one call at a time."""
+        child: Child | None = getattr(self._mine, "child", None)
+        if child is None:
+            child = Child(sys.executable, 1, self._store.log_file("scorer"), self._stop)
             try:
                 child.start("bench.scoring:Scorer", [], _TIMEOUT)
             except ChildError as error:
                 child.close()
                 raise BenchError(f"the scorer cannot start: {error}") from error
-            self._child = child
-        return self._child
+            self._children.append(child)
+            self._mine.child = child
+        return child
 
 
 _UNITS: Mapping[str, tuple[str, ...]] = {

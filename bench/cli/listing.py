@@ -82,12 +82,24 @@ def _lines(body: Any, depth: int) -> str:
 
 
 def _inline(value: Any) -> str:
+    if isinstance(value, dict) and "default" in value:
+        return _option(value)
     if isinstance(value, dict):
         pairs = {key: entry for key, entry in value.items() if entry not in ("", (), None)}
         return ", ".join(f"{key} {_inline(entry)}" for key, entry in pairs.items())
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_inline(entry) for entry in value) + "]"
     return _text(value)
+
+
+def _option(value: dict[str, Any]) -> str:
+    """name = default (choices or range): what it does."""
+    low, high = value["bounds"]
+    admitted = " | ".join(map(_text, value["choices"])) or value["type"].__name__
+    if (low, high) != (None, None):
+        admitted += f" {'' if low is None else low} … {'' if high is None else high}"
+    default = "required" if value["required"] else f"= {_text(value['default'])}"
+    return f"{value['name']} {default} ({admitted}): {value['help']}"
 
 
 def _text(value: Any) -> str:

@@ -15,12 +15,9 @@ from bench import config
 from bench.config import Benchmark
 from bench.environment import choose_device
 from bench.errors import BenchError, ConfigError
-from bench.manifest import describe_run
 from bench.plan import Plan, make
 from bench.plugins import nearest, registry
-from bench.runner import Runner, Settings
-from bench.store import Store
-from bench.work import Progress, Work
+from bench.work import Progress, Settings, Work
 
 _SELECTION = (
     click.option(
@@ -61,6 +58,8 @@ class _Chosen:
         jobs: int | None,
         retry_failed: bool,
     ) -> None:
+        from bench.store import Store
+
         whole = config.read(file)
         run = whole.run
         run = replace(run, device=device or run.device, jobs=jobs or run.jobs)
@@ -119,7 +118,9 @@ def run(no_report: bool, as_json: bool, **selection: Any) -> int:
     outcome a value, given or unavailable; 1 some failed; 2 the run could not start; 130
     interrupted.
     """
+    from bench.manifest import describe_run
     from bench.reporting import summarise, write_reports
+    from bench.runner import Runner
     from bench.view import StoredRun
 
     chosen = _Chosen(**selection)
@@ -180,6 +181,7 @@ def plan(as_json: bool, **selection: Any) -> None:
     have finished.
     """
     from bench.estimate import estimate
+    from bench.runner import Runner
 
     chosen = _Chosen(**selection)
     runner = Runner(chosen.plan, registry(), chosen.store, chosen.settings, Progress())

@@ -121,13 +121,23 @@ class Table:
         """The cell of a row and a column."""
         return self.cells[row.label, column.name]
 
-    def sections(self) -> list[Section]:
-        """The rows between two rules each."""
-        return [Section(title, tuple(rows)) for title, rows in groupby(self.rows, _section)]
+    def sections(self, columns: Sequence[Column] | None = None) -> list[Section]:
+        """The rows between two rules each; of `columns`, those that have anything in them."""
+        shown = [row for row in self.rows if columns is None or self._speaks(row, columns)]
+        return [Section(title, tuple(rows)) for title, rows in groupby(shown, _section)]
 
     def groups(self) -> list[tuple[str, tuple[Column, ...]]]:
-        """The columns task by task."""
-        return [(name, tuple(part)) for name, part in groupby(self.columns, lambda c: c.group)]
+        """The columns task by task, without tasks that only reference rows have a number for."""
+        contenders = [row for row in self.rows if row.kind in ("method", "floor")] or self.rows
+        tasks = [(name, tuple(part)) for name, part in groupby(self.columns, lambda c: c.group)]
+        return [
+            (name, part)
+            for name, part in tasks
+            if any(self._speaks(row, part) for row in contenders)
+        ]
+
+    def _speaks(self, row: Row, columns: Sequence[Column]) -> bool:
+        return any(self.cell(row, column).kind != "absent" for column in columns)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,15 @@ def bench_datasets() -> list[DatasetCard]:
             inputs=("image", "mask", "camera"),
             targets=("normal", "depth"),
             scopes=("image",),
-            queries={"relit": ("reference", "reference_mask", "reference_camera", "camera")},
+            queries={
+                "relit": (
+                    "reference",
+                    "reference_mask",
+                    "reference_camera",
+                    "reference_normal",
+                    "camera",
+                )
+            },
             options=(
                 Option(
                     "root",
@@ -31,7 +39,7 @@ def bench_datasets() -> list[DatasetCard]:
                     "reference_normals",
                     bool,
                     default=False,
-                    help="hand over the true normals of the reference's given half: privileged",
+                    help="offer true normals of the reference's half to methods granted normal",
                 ),
             ),
         )

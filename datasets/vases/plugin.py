@@ -56,6 +56,6 @@ def bench_datasets() -> list[DatasetCard]:
                     help="how many of the next views go with each sample; the rest are asked for",
                 ),
             ),
-            commands=(_RENDER,),
+            commands=(_RENDER, Command("doctor", "bench.datasets.vases.variants:diagnose")),
         )
     ]

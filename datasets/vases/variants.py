@@ -12,6 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench.api import Diagnosis
+
 OLDEST_LLVM = 16
 LIBRARY_VARIABLE = "DRJIT_LIBLLVM_PATH"
 
@@ -40,6 +42,15 @@ def mitsuba_variant() -> str:
         return "scalar_rgb"
     os.environ[LIBRARY_VARIABLE] = str(library)
     return "llvm_ad_rgb"
+
+
+def diagnose() -> list[Diagnosis]:
+    """What `bench doctor` says of rendering."""
+    library = llvm_library()
+    if library is not None:
+        return [Diagnosis("LLVM for Mitsuba", True, str(library))]
+    found = f"none of version {OLDEST_LLVM} or later; `bench render` is several times slower"
+    return [Diagnosis("LLVM for Mitsuba", False, found, "apt-get install libllvm19")]
 
 
 def llvm_library() -> Path | None:

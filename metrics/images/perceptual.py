@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.api import Item, MetricCard
+from bench.api import Diagnosis, Item, MetricCard
 from bench.errors import UnavailableError
 from bench.metrics.images.metric import prepare_query
 from bench.protocol import Comparison
@@ -43,6 +43,15 @@ class Lpips:
             return {}
         first, second = prepared.frames()
         return {self.id: distance(load(path, path.stat().st_mtime_ns), first, second)}
+
+
+def diagnose() -> list[Diagnosis]:
+    """What `bench doctor` says of the backbone."""
+    try:
+        found = find_backbone(checkpoints(), BACKBONE_FILES)
+    except UnavailableError as error:
+        return [Diagnosis("LPIPS weights", False, str(error).partition(". ")[0], COMMAND)]
+    return [Diagnosis("LPIPS weights", True, str(found))]
 
 
 def checkpoints() -> Path:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bench.api import MetricCard, Score, hookimpl
+from bench.api import Command, MetricCard, Score, hookimpl
 
 WANG = "Wang et al., Image quality assessment: from error visibility to structural similarity, 2004"
 ZHANG = "Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, 2018"
@@ -44,6 +44,7 @@ def _cards(quantity: str) -> tuple[MetricCard, ...]:
             scores=(Score(f"{quantity}.lpips", f"{quantity} LPIPS", "lower", "", (0, None)),),
             licence="BSD-2-Clause",
             paper=ZHANG,
+            commands=(Command("doctor", "bench.metrics.images.perceptual:diagnose"),),
         ),
     )
 

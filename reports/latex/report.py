@@ -84,7 +84,7 @@ def _float(table: Table, columns: list[Column]) -> Iterator[str]:
     yield rf"\begin{{tabular}}{{@{{}}{text}{{34mm}}{text}{{38mm}}{places}@{{}}}}"
     yield r"\toprule"
     yield from _headings(columns)
-    for section in table.sections():
+    for section in table.sections(columns):
         yield r"\midrule"
         for row in section.rows:
             cells = (_cell(table, row, column, notes) for column in columns)

@@ -19,10 +19,10 @@ from bench.config import read
 from bench.manifest import describe_run
 from bench.plan import make
 from bench.plugins import Registry
-from bench.runner import Runner, Settings
+from bench.runner import Runner
 from bench.store import Store
 from bench.view import StoredRun
-from bench.work import Progress
+from bench.work import Progress, Settings
 
 STRANGER = Path(__file__).parent / "stranger"
 
@@ -40,6 +40,7 @@ class Stranger:
 
     def __init__(self, site: Path, patch: pytest.MonkeyPatch) -> None:
         self.site = site
+        self.modules: list[str] = []
         site.mkdir(exist_ok=True)
         patch.setenv("PYTHONPATH", f"{site}{os.pathsep}{STRANGER}")
         patch.syspath_prepend(STRANGER)
@@ -52,6 +53,7 @@ class Stranger:
         module = f"{name.replace('-', '_')}_module"
         (self.site / f"{module}.py").write_text(text)
         install(self.site, name, module)
+        self.modules.append(module)
         plugins.registry.cache_clear()
 
     def registry(self, *names: str) -> Registry:
@@ -63,7 +65,10 @@ class Stranger:
 @pytest.fixture
 def stranger(tmp_path: Path) -> Iterator[Stranger]:
     with pytest.MonkeyPatch.context() as patch:
-        yield Stranger(tmp_path / "site", patch)
+        installed = Stranger(tmp_path / "site", patch)
+        yield installed
+    for module in installed.modules:
+        sys.modules.pop(module, None)
     plugins.registry.cache_clear()
 
 

@@ -75,7 +75,7 @@ _FAULTY = ("raises", "segfaults", "unavailable", "infinite", "nan", "text", "fil
 FAULTY_METRICS = tuple(
     _metric(f"tiny-{fault}", "normal", implementation=f"tiny_metrics:{fault.title()}")
     for fault in _FAULTY
-)
+) + (_metric("tiny-relit-segfaults", "relit", implementation="tiny_metrics:Segfaults"),)
 
 
 @hookimpl

@@ -1,0 +1,94 @@
+"""Predictions and truth → outcomes: each metric by itself, in the scorer's process."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.recording import Recorder
+from bench.view import StoredRun
+
+ITEMS = {"scene0/item0", "scene0/item1"}
+
+# metric → kind, reason, a phrase of the message
+FAULTS = {
+    "raises": ("failed", "crash", "ZeroDivisionError: nothing inside"),
+    "segfaults": ("failed", "crash", "SIGSEGV"),
+    "nan": ("failed", "non-finite", "not a number"),
+    "text": ("failed", "crash", "must be real number, not str"),
+    "fills": ("failed", "memory", "MemoryError"),
+    "unavailable": ("unavailable", "", "weights are not here; run: fetch-weights"),
+    "infinite": ("value", "", ""),
+}
+
+
+@pytest.fixture(scope="module")
+def run(shared_bench: Any) -> StoredRun:
+    shared_bench.plugins = ("tiny", "faulty")
+    run: StoredRun = shared_bench('name = "tiny"', dataset="scenes = 1")
+    return run
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_metric_that_fails_says_how(run: StoredRun, of: Callable[..., Any], fault: str) -> None:
+    kind, reason, phrase = FAULTS[fault]
+    found = of(run, f"normal.tiny-{fault}")
+    assert found.keys() == ITEMS
+    assert {(outcome.kind, outcome.reason) for outcome in found.values()} == {(kind, reason)}
+    assert all(phrase in outcome.message for outcome in found.values())
+
+
+def test_infinity_is_a_value(run: StoredRun, of: Callable[..., Any]) -> None:
+    assert {o.value for o in of(run, "normal.tiny-infinite").values()} == {float("inf")}
+
+
+@pytest.mark.parametrize("metric", ["normal.tiny-normal", "albedo.tiny-albedo", "cost.tiny-cost"])
+def test_a_metric_that_fails_spoils_no_other(
+    run: StoredRun, of: Callable[..., Any], metric: str
+) -> None:
+    found = of(run, metric)
+    assert found.keys() == ITEMS
+    assert {outcome.kind for outcome in found.values()} == {"value"}
+
+
+def test_what_was_unavailable_is_asked_again_and_not_written_twice(
+    shared_bench: Any, run: StoredRun
+) -> None:
+    records = shared_bench.store.records_file("tiny/tiny/all")
+    before = records.read_bytes()
+    shared_bench.again()
+    assert records.read_bytes() == before
+
+
+def test_a_metric_that_crashed_is_asked_again_on_request(
+    shared_bench: Any, run: StoredRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    whole = Recorder._call
+
+    def call(self: Any, work: Any, scene: str, entries: Any, keys: Any) -> Any:
+        asked.extend(entry[1] for entry in entries)
+        return whole(self, work, scene, entries, keys)
+
+    monkeypatch.setattr(Recorder, "_call", call)
+    shared_bench.again()
+    assert set(asked) == {"tiny-unavailable"}
+    asked.clear()
+    shared_bench.again(retry_failed=True)
+    assert set(asked) == {
+        "tiny-unavailable",
+        "tiny-raises",
+        "tiny-segfaults",
+        "tiny-relit-segfaults",
+        "tiny-text",
+        "tiny-fills",
+    }
+
+
+def test_each_query_of_a_metric_that_kills_the_scorer_fails(
+    run: StoredRun, of: Callable[..., Any]
+) -> None:
+    found = of(run, "relit.tiny-relit-segfaults")
+    assert {unit: outcome.reason for unit, outcome in found.items()} == {
+        f"{item}/lamp": "crash" for item in ITEMS
+    }

@@ -34,6 +34,13 @@ def remove(run: Path, paths: list[Path]) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+            _remove_empty(path.parent, run)
+
+
+def _remove_empty(folder: Path, run: Path) -> None:
+    while folder != run and run in folder.parents and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
 
 
 def _records(run: Path, keys: dict[str, str]) -> Iterator[Path]:

@@ -19,6 +19,7 @@ from bench import api
 from bench.errors import ConfigError, PluginError
 
 GROUP = "invrender_bench"
+ABSENT = "absent"
 Card: TypeAlias = api.MethodCard | api.DatasetCard | api.MetricCard | api.ReportCard
 
 _HOOKS: Mapping[str, tuple[str, type]] = {
@@ -186,7 +187,7 @@ def load(implementation: str) -> Callable[..., Any]:
 def source_hash(implementation: str) -> str:
     """Sixteen digits over the Python files of the implementation's package, or its one module.
 
-    The package is the outermost: what a plugin imports of itself decides its values too. "absent"
+    The package is the outermost: what a plugin imports of itself decides its values too. `ABSENT`
     where the module cannot be found, which the worker that imports it will report.
     """
     try:
@@ -194,7 +195,7 @@ def source_hash(implementation: str) -> str:
     except Exception:  # finding a module runs its packages, which may raise anything
         spec = None
     if spec is None or spec.origin is None:
-        return "absent"
+        return ABSENT
     folder, files = Path(spec.origin).parent, [Path(spec.origin)]
     if (folder / "__init__.py").exists():
         while (folder.parent / "__init__.py").exists():

@@ -75,9 +75,7 @@ def main() -> None:
     """Entry point: 0 all values, 1 some failed, 2 could not start, 130 interrupted."""
     try:
         status = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        status = 130
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted; what is finished is kept, run again to go on", err=True)
         status = 130
     except click.ClickException as error:

@@ -9,8 +9,8 @@ from typing import Any
 from bench.api import MethodCard, Option
 from bench.config import resolve_options
 from bench.conformance import Finding
-from bench.errors import BenchError, ConfigError
-from bench.plugins import nearest, source_hash
+from bench.errors import ConfigError
+from bench.plugins import ABSENT, nearest, source_hash
 from bench.quantities import VOCABULARY
 
 QUERY_QUANTITIES = ("relit", "view")
@@ -96,10 +96,8 @@ def _scope(card: MethodCard) -> Iterator[str]:
 
 
 def _module(card: MethodCard) -> Iterator[str]:
-    try:
-        source_hash(card.implementation)
-    except (BenchError, ImportError, ValueError) as error:
-        yield f"{card.implementation}: {error}"
+    if source_hash(card.implementation) == ABSENT:
+        yield f"{card.implementation}: no such module, or its package cannot be imported"
 
 
 def _finding(check: str, faults: Sequence[str]) -> Finding:

@@ -158,6 +158,16 @@ def of() -> Callable[..., dict[str, Outcome]]:
     return outcomes
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
+    """The plugin "tiny" alone: the command line knows all that is installed."""
+    with pytest.MonkeyPatch.context() as patch:
+        installed = Stranger(tmp_path_factory.mktemp("site"), patch)
+        install(installed.site, "tiny", "tiny_plugin")
+        yield installed
+    plugins.registry.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def command() -> Callable[..., subprocess.CompletedProcess[str]]:
     """`command("run", …)` calls the command line in a process of its own."""

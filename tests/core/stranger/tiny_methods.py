@@ -145,5 +145,6 @@ def _seen(sample: Sample) -> dict[str, Any]:
         "context": [sorted(view) for view in sample.context],
         "queries": lights,
         "seed": sample.seed,
+        "prefix": sys.prefix,
         "random": float(np.random.rand()),
     }

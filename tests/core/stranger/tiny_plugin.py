@@ -72,10 +72,13 @@ METRICS = (
 )
 
 _FAULTY = ("raises", "segfaults", "unavailable", "infinite", "nan", "text", "fills")
-FAULTY_METRICS = tuple(
-    _metric(f"tiny-{fault}", "normal", implementation=f"tiny_metrics:{fault.title()}")
-    for fault in _FAULTY
-) + (_metric("tiny-relit-segfaults", "relit", implementation="tiny_metrics:Segfaults"),)
+FAULTY_METRICS = (
+    *(
+        _metric(f"tiny-{fault}", "normal", implementation=f"tiny_metrics:{fault.title()}")
+        for fault in _FAULTY
+    ),
+    _metric("tiny-relit-segfaults", "relit", implementation="tiny_metrics:Segfaults"),
+)
 
 
 @hookimpl

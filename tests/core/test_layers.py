@@ -21,7 +21,7 @@ LAYERS = (
     ("config", "environment", "store"),
     ("jobs", "references"),
     ("plan", "work", "handover", "worker", "child", "fits"),
-    ("units", "records", "predicting"),
+    ("units", "records", "writing", "predicting"),
     ("scoring",),
     ("arrays", "recording", "executors"),
     ("runner", "view"),

@@ -189,6 +189,18 @@ def test_jobs_at_a_time_change_no_record(bench: Any) -> None:
     assert bench.store.read_manifest()["concurrent"] is True
 
 
+def test_scorers_side_by_side_write_the_same_file(bench: Any) -> None:
+    bench.write(table(bench, 'mode = "nan"\non = "scene1/item0"'))
+    text, written = bench.file.read_text(), []
+    for threads in (1, 3):
+        bench.store = Store(bench.folder / f"{threads}")
+        bench.file.write_text(text.replace("threads = 1", f"threads = {threads}"))
+        bench.again()
+        written.append([json.loads(line) for line in lines(bench)])
+    untimed = [[r for r in found if r["metric"] != "tiny-cost"] for found in written]
+    assert untimed[0] == untimed[1]
+
+
 def records(store: Store) -> dict[str, Any]:
     """Every record by file and key, but what was measured in seconds."""
     return {

@@ -1,6 +1,8 @@
 """Messages cross whole, and what is no message is refused."""
 
+import gc
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,18 @@ def test_the_contract_crosses() -> None:
     assert (found["sample"].scene, found["sample"].seed) == ("s", 7)
     assert found["sample"].inputs["camera"].width == 3
     assert found["sample"].queries[0].condition["environment"].frame == "world"
+
+
+def test_arrays_are_freed_with_the_message_that_held_them() -> None:
+    header, body, *arrays = map(bytes, wire.encode({"image": np.ones((64, 64, 3))}))
+    payload = bytearray(b"".join(arrays))
+    gc.disable()
+    try:
+        wire.decode(body, payload)
+        assert sys.getrefcount(payload) == 2  # its name and the argument; no cycle holds it
+    finally:
+        gc.enable()
+    assert len(header) == 16
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", np.array(["a"]), np.array([None])])

@@ -10,15 +10,57 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import pluggy
 
+from bench.cards import (
+    Command,
+    DatasetCard,
+    Diagnosis,
+    MethodCard,
+    MetricCard,
+    Option,
+    ReportCard,
+    Score,
+)
 from bench.quantities import Value, Values
 
 if TYPE_CHECKING:
     from bench.protocol import Comparison
     from bench.quantities import Array
+
+__all__ = [
+    "Command",
+    "Dataset",
+    "DatasetCard",
+    "Diagnosis",
+    "Item",
+    "Key",
+    "Method",
+    "MethodCard",
+    "Metric",
+    "MetricCard",
+    "Option",
+    "Outcome",
+    "Prediction",
+    "Query",
+    "Report",
+    "ReportCard",
+    "RerenderingDataset",
+    "Row",
+    "RunView",
+    "Sample",
+    "SceneMethod",
+    "Score",
+    "Targets",
+    "bench_datasets",
+    "bench_methods",
+    "bench_metrics",
+    "bench_reports",
+    "hookimpl",
+    "hookspec",
+]
 
 hookspec = pluggy.HookspecMarker("invrender_bench")
 hookimpl = pluggy.HookimplMarker("invrender_bench")
@@ -42,180 +84,6 @@ def bench_metrics() -> Iterable[MetricCard]:  # type: ignore[empty-body]
 @hookspec
 def bench_reports() -> Iterable[ReportCard]:  # type: ignore[empty-body]
     """Offer reports."""
-
-
-@dataclass(frozen=True)
-class Option:
-    """One setting of a card: bench.toml key, command-line flag and keyword argument.
-
-    Attributes:
-        type: str, int, float, bool or pathlib.Path (relative to the benchmark file).
-        default: None where the option must be given or means "not set"; see `required`.
-        bounds: inclusive range of a number, None where unbounded.
-    """
-
-    name: str
-    type: type
-    default: Any = None
-    choices: tuple[Any, ...] = ()
-    bounds: tuple[float | None, float | None] = (None, None)
-    help: str = ""
-    required: bool = False
-
-
-@dataclass(frozen=True)
-class Command:
-    """`bench VERB NAME …` calls `entry` ("package.module:function") with the options by keyword.
-
-    The verb "doctor" is called by `bench doctor`, without options, and returns `Diagnosis` entries.
-    """
-
-    verb: str
-    entry: str
-    options: tuple[Option, ...] = ()
-    help: str = ""
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """One thing that was looked for on this machine.
-
-    Attributes:
-        remedy: the command that brings it; empty where nothing is to be done.
-        needed: the default benchmark does not run without it.
-    """
-
-    what: str
-    works: bool
-    found: str
-    remedy: str = ""
-    needed: bool = False
-
-
-@dataclass(frozen=True)
-class MethodCard:
-    """What a method is and what it meets.
-
-    Attributes:
-        implementation: "package.module:Class", a `Method` or `SceneMethod`.
-        version: changes whenever predictions may change; stored predictions of another are stale.
-        needs: input quantities, always handed over; a dataset must offer all of them.
-        uses: quantities it can profit from where bench.toml grants them (`privileged`).
-        predicts: quantities of each prediction.
-        answers: query quantity → conditions it can take, best first; "camera+reference" is both.
-        views: "one" view is handed over, with the sample's context "few"; "many" for scope scene.
-        scope: "image": predict(samples); "scene": fit(samples of a scene), then predict.
-        batch: most samples per call of predict.
-        fit: what is optimised at test time.
-        training: what learned weights have seen.
-        floor: a trivial method, shown and never ranked.
-    """
-
-    name: str
-    title: str
-    implementation: str
-    version: int = 1
-    licence: str = ""
-    paper: str = ""
-    needs: tuple[str, ...] = ("image",)
-    uses: tuple[str, ...] = ()
-    predicts: tuple[str, ...] = ()
-    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    views: Literal["one", "few", "many"] = "one"
-    scope: Literal["image", "scene"] = "image"
-    batch: int = 1
-    fit: Literal["feed-forward", "per image", "per scene"] = "feed-forward"
-    training: Literal["none", "general", "in-domain"] = "none"
-    floor: bool = False
-    options: tuple[Option, ...] = ()
-    commands: tuple[Command, ...] = ()
-
-
-@dataclass(frozen=True)
-class DatasetCard:
-    """What a dataset is and what it knows.
-
-    Attributes:
-        inputs: quantities every sample offers.
-        targets: quantities it knows the truth of; any of them may be granted to a method.
-        queries: query quantity → its conditions, e.g. {"relit": ("environment",)}.
-        context: samples carry further posed views.
-        rerenders: the implementation has `rerendered`, so a render-noise row is possible.
-        scopes: method scopes it admits; without "scene" where one sample's input shows what
-            another's query hides.
-        splits: named splits; empty where the user's folder decides.
-    """
-
-    name: str
-    title: str
-    implementation: str
-    version: int = 1
-    licence: str = ""
-    paper: str = ""
-    url: str = ""
-    scopes: tuple[str, ...] = ("image", "scene")
-    inputs: tuple[str, ...] = ("image",)
-    targets: tuple[str, ...] = ()
-    queries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    context: bool = False
-    rerenders: bool = False
-    splits: tuple[str, ...] = ()
-    options: tuple[Option, ...] = ()
-    commands: tuple[Command, ...] = ()
-
-
-@dataclass(frozen=True)
-class Score:
-    """One number a metric returns: its id, direction, unit and inclusive range."""
-
-    id: str
-    title: str
-    direction: Literal["lower", "higher"]
-    unit: str = ""
-    bounds: tuple[float | None, float | None] = (None, None)
-    ranked: bool = True
-
-
-@dataclass(frozen=True)
-class MetricCard:
-    """What a metric measures.
-
-    Attributes:
-        implementation: "package.module:Class", a `Metric`.
-        version: changes whenever a value may change; it is part of every record's key.
-        quantity: what a prediction must hold; a query quantity (relit, view) is scored per query;
-            "" for a metric of cost alone.
-        also: further quantities the prediction must hold.
-        targets: quantities the dataset must know.
-        inputs: quantities the dataset must offer.
-        over: the unit of one call: an item, a pair of items of a scene, a scene, or the dataset.
-        reads: which fields of `Item` are filled.
-    """
-
-    name: str
-    title: str
-    implementation: str
-    scores: tuple[Score, ...]
-    version: int = 1
-    quantity: str = ""
-    also: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    inputs: tuple[str, ...] = ()
-    over: Literal["item", "pair", "scene", "dataset"] = "item"
-    reads: tuple[Literal["prediction", "target", "inputs", "cost"], ...] = ("prediction", "target")
-    licence: str = ""
-    paper: str = ""
-    commands: tuple[Command, ...] = ()
-
-
-@dataclass(frozen=True)
-class ReportCard:
-    """A report: the implementation is a `Report`; `files` are what it writes, for `bench list`."""
-
-    name: str
-    title: str
-    implementation: str
-    files: tuple[str, ...] = ()
 
 
 class Key(NamedTuple):

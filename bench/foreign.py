@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.api import DatasetCard, Key, MethodCard
 from bench.config import Benchmark, DatasetConfig, RunConfig, from_text, resolve_options
-from bench.errors import BenchError, ConfigError, DataError, InvalidValueError
+from bench.errors import BenchError, ConfigError, DataError, InvalidValueError, StoreError
 from bench.handover import hand_over
 from bench.jobs import Job
 from bench.manifest import describe_run
@@ -71,8 +71,12 @@ def score_folder(
         runner = Runner(plan, registry(), store, Settings(), Progress())
         work = runner.work()
         work[0] = _adopted(work[0], folder, store)
-        store.write_manifest(describe_run(plan, work, registry(), Settings(), {}, ()))
+        earlier = store.read_manifest()
+        kept = [row["job"] for row in earlier.get("rows", ())]
+        store.write_manifest(describe_run(plan, work, registry(), Settings(), earlier, kept))
         runner.run(work)
+    if runner.unstored:
+        raise StoreError(runner.unstored[0])
     return StoredRun(store.path)
 
 
@@ -90,7 +94,7 @@ def _card(folder: Path, label: str, dataset: DatasetCard) -> MethodCard:
         implementation="bench.foreign:score_folder",
         needs=(),
         predicts=tuple(sorted(names - queries)),
-        answers={query: ("+".join(dataset.queries[query]),) for query in queries},
+        answers={query: dataset.queries[query] for query in queries},
     )
 
 

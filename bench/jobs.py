@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.api import DatasetCard, MethodCard, MetricCard, Option, Row
-from bench.plugins import source_hash
+from bench.plugins import package_hash, source_hash
 
 Kind = Literal["method", "floor", "oracle", "noise"]
 _GEOMETRY = ("normal", "depth", "mesh")
@@ -87,7 +87,14 @@ class Job:
             ],
             "options": dict(self.options),
             "files": _file_digests(self.method.options, self.options),
-            "dataset": [self.dataset.name, self.dataset.version, self.split, fingerprint],
+            "dataset": [
+                self.dataset.name,
+                self.dataset.version,
+                source_hash(self.dataset.implementation),
+                self.split,
+                fingerprint,
+            ],
+            "graphics": package_hash("bench.graphics"),
             "dataset options": dict(self.dataset_options),
             "inputs": [self.method.needs, self.method.views, dict(self.answers), self.granted],
             "seed": self.seed,

@@ -23,14 +23,17 @@ def describe_run(
 ) -> dict[str, Any]:
     """The body of manifest.json; rows of `keep` stay as they were in the `earlier` one."""
     rows = {row["job"]: row for row in earlier.get("rows", ()) if row["job"] in keep}
-    rows |= {each.job.name: _row(each) for each in work}
+    before = {row["job"]: row for row in earlier.get("rows", ())}
+    rows |= {each.job.name: _row(each, before.get(each.job.name, {})) for each in work}
     metrics = registry.metrics.values()
     return {
         "format": 1,
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "machine": describe_machine(),
-        "concurrent": settings.jobs > 1,
-        "protocols": {
+        # Seconds stay in the store, and so does what is to be said of them.
+        "concurrent": settings.jobs > 1 or bool(earlier.get("concurrent")),
+        "protocols": dict(earlier.get("protocols", {}) if keep else {})
+        | {
             protocol.name: {"digest": protocol.digest, **asdict(protocol)}
             for protocol in plan.protocols
         },
@@ -41,8 +44,11 @@ def describe_run(
     }
 
 
-def _row(work: Work) -> dict[str, Any]:
+def _row(work: Work, before: Mapping[str, Any]) -> dict[str, Any]:
     job = work.job
+    # Where nothing is left to predict, the predictions are those of an earlier call's device.
+    stands = not work.predict and before.get("key") == work.key
+    made = before if stands else {"device": job.device, "threads": job.threads}
     row = asdict(job.row) | {"items": len(work.opened.keys)}
     return {
         "job": job.name,
@@ -54,8 +60,8 @@ def _row(work: Work) -> dict[str, Any]:
         "version": job.method.version,
         "source": source_hash(job.method.implementation),
         "options": dict(job.options),
-        "device": job.device,
-        "threads": job.threads,
+        "device": made["device"],
+        "threads": made["threads"],
         "seed": job.seed,
         "dataset_options": dict(job.dataset_options),
         "dataset_version": job.dataset.version,

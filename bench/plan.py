@@ -97,8 +97,8 @@ def _job(
     for quantity in config.privileged:
         if quantity not in card.uses:
             raise ConfigError(
-                f"{where}.privileged: {card.name} does not use {quantity!r}; its card says "
-                f"uses = {list(card.uses)}"
+                f"{where}.privileged: {card.name} does not use {quantity!r}"
+                f"{nearest(quantity, card.uses)}"
             )
     python = str((benchmark.folder / config.python).absolute()) if config.python else ""
     return Job(

@@ -127,7 +127,7 @@ class Predictor:
         keys = [key for key in self._dataset.samples(self._job.split) if key[0] == scene]
         try:
             return [hand_over(self._dataset, self._job, Key(*key)) for key in keys]
-        except Exception as error:
+        except Exception as error:  # whatever an adapter raises is its items' outcome
             kind, text = _unreadable(error)
             raise ChildError(kind, text, alive=True) from error
 
@@ -180,7 +180,7 @@ class Predictor:
     def _sample(self, key: Key) -> Sample | None:
         try:
             return hand_over(self._dataset, self._job, key)
-        except Exception as error:
+        except Exception as error:  # whatever an adapter raises is its item's outcome
             self._fail(key, *_unreadable(error))
         return None
 

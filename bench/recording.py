@@ -24,7 +24,8 @@ from bench.store import Store
 from bench.units import Spec
 from bench.work import Progress, Work
 
-_TIMEOUT = 600.0
+_START_TIMEOUT = 300.0
+_TIMEOUT = 300.0
 _MEMORY = 8 * 10**9
 # What is asked of the scorer at once, held in its memory, and lost where the run is killed.
 _ITEMS = 8
@@ -59,6 +60,7 @@ class Recorder:
         self._pool = ThreadPoolExecutor(plan.jobs[0].threads)
         self._mine = threading.local()
         self._children: list[Child] = []
+        self._hung: dict[str, ChildError] = {}
         self.unstored: list[str] = []
 
     def score(self, work: Work) -> None:
@@ -117,9 +119,11 @@ class Recorder:
 
     def _standing(self, work: Work) -> dict[str, Outcomes | None]:
         """Record key → None where it need not be scored again, else what it came to last."""
+        # Of each unit the last alone: what another call, of fewer samples say, has superseded
+        # since does not stand.
         return {
             record["key"]: record["outcomes"] if self._again(record) else None
-            for record in self._store.records(work.job.name)
+            for record in records.current(self._store, work.job.name, work.key)
         }
 
     def _again(self, record: Record) -> bool:
@@ -151,16 +155,36 @@ class Recorder:
 
     def _ask(self, work: Work, ask: Ask, missing: Sequence[Record]) -> list[Outcomes]:
         """Outcomes of each record; one that kills the scorer fails by itself."""
+        if any(each["metric"] in self._hung for each in missing):
+            return self._without_hung(work, ask, missing)
         if not missing:
             return []
         entries = [[each["item"], each["metric"], each["protocol"]] for each in missing]
         try:
             return self._call(work, ask.scene, entries, ask.keys)
         except ChildError as error:
-            if len(missing) == 1:
-                return [self._killed(work, missing[0], error)]
-            alone = [self._ask(work, ask, [each]) for each in missing]
-            return [outcomes for each in alone for outcomes in each]
+            if len(missing) > 1:
+                alone = [self._ask(work, ask, [each]) for each in missing]
+                return [outcomes for each in alone for outcomes in each]
+            if error.kind == "timeout":
+                where = f"{missing[0]['scene']}/{missing[0]['item'] or ''}".rstrip("/")
+                text = f"{error} on {where or work.job.name}; not asked again in this run"
+                self._hung[missing[0]["metric"]] = ChildError("timeout", text, alive=False)
+            return [self._killed(work, missing[0], error)]
+
+    def _without_hung(self, work: Work, ask: Ask, missing: Sequence[Record]) -> list[Outcomes]:
+        # Thousands of units would each wait for the same metric to hang.
+        others = [each for each in missing if each["metric"] not in self._hung]
+        asked = {
+            each["key"]: outcomes
+            for each, outcomes in zip(others, self._ask(work, ask, others), strict=True)
+        }
+        return [
+            asked[each["key"]]
+            if each["key"] in asked
+            else self._killed(work, each, self._hung[each["metric"]])
+            for each in missing
+        ]
 
     def _killed(self, work: Work, record: Record, error: ChildError) -> Outcomes:
         card: MetricCard = self._registry.find("metric", record["metric"])
@@ -198,7 +222,7 @@ class Recorder:
         if child is None:
             child = Child(sys.executable, 1, self._store.log_file("scorer"), self._stop)
             try:
-                child.start("bench.scoring:Scorer", [], _TIMEOUT)
+                child.start("bench.scoring:Scorer", [], _START_TIMEOUT)
             except ChildError as error:
                 child.close()
                 raise BenchError(f"the scorer cannot start: {error}") from error
@@ -230,5 +254,5 @@ def _spec(work: Work, store: Store) -> Spec:
         dataset_options=job.dataset_options,
         split=job.split,
         granted=job.granted,
-        answers=list(job.answers),
+        answers=dict(job.answers),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.api import Key, MetricCard
 from bench.jobs import digest
-from bench.plugins import source_hash
+from bench.plugins import package_hash, source_hash
 from bench.store import Store
 from bench.work import Work
 
@@ -63,6 +63,7 @@ def _entries(
             item,
             list(attempts),
             [metric.name, metric.version, source_hash(metric.implementation)],
+            package_hash("bench.protocol"),
             [protocol, comparison],
         ]
         yield {

@@ -84,7 +84,7 @@ class Scorer:
             self._calls[which] = list(calls(card, protocol))
         try:
             queries = _queries(card, units)
-        except Exception as error:
+        except Exception as error:  # whatever an adapter or metric raises is an outcome
             kind, reason, text = _failure(error)
             name = _unit_name(card, units, None)
             failed = cells(card, protocol)
@@ -117,7 +117,7 @@ class Scorer:
             values = self._metric(card)(items, comparison) if items is not None else {}
             note = "; ".join(dict.fromkeys(notes))
             return [_outcome(*cell, values[cell[0]], note) for cell in filled if cell[0] in values]
-        except Exception as error:
+        except Exception as error:  # whatever an adapter or metric raises is an outcome
             kind, reason, text = _failure(error)
             return [[*cell, kind, None, reason, text] for cell in filled]
 

@@ -30,7 +30,7 @@ class Spec:
     dataset_options: Mapping[str, Any]
     split: str
     granted: Sequence[str]
-    answers: Sequence[str]
+    answers: Mapping[str, Sequence[str]]
 
 
 class Unit:
@@ -63,8 +63,11 @@ class Unit:
             query
             for query in self.sample.queries
             if query.quantity == quantity
-            and quantity in self.job.answers
             and query.id in self.targets.queries
+            and any(
+                set(alternative.split("+")) <= set(query.condition)
+                for alternative in self.job.answers.get(quantity, ())
+            )
         ]
 
     @cached_property

@@ -81,7 +81,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         status = error.exit_code
-    except BenchError as error:
+    except (BenchError, OSError) as error:
         click.echo(f"error: {error}", err=True)
         status = 2
     sys.exit(status if isinstance(status, int) else 0)

@@ -100,6 +100,7 @@ class Table:
         numbers: column name → the single measurements, rows in the order of `rows`.
         scenes: how many scenes the run covered.
         items: how many samples the run covered.
+        timed_together: seconds and memory were taken while other rows ran beside them.
     """
 
     dataset: str
@@ -111,6 +112,7 @@ class Table:
     numbers: Mapping[str, Measurements]
     scenes: int
     items: int
+    timed_together: bool = False
 
     @property
     def name(self) -> str:
@@ -203,6 +205,7 @@ def _table(run: RunView, part: pd.DataFrame) -> Table:
         numbers,
         scenes=len({key.scene for key in keys}),
         items=len(keys),
+        timed_together=bool(run.manifest.get("concurrent")),
     )
 
 

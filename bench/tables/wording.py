@@ -144,6 +144,9 @@ def legend(table: Table, columns: Sequence[Column] | None = None) -> list[str]:
         lines.append("‡: was granted quantities that others have to estimate; not ranked.")
     if "given" in kinds:
         lines.append("given: the method was granted this quantity, so it is not scored.")
+    shown = table.columns if columns is None else columns
+    if table.timed_together and any(column.group == "cost" for column in shown):
+        lines.append("Seconds were taken while other rows ran beside them (jobs > 1).")
     if "absent" in kinds:
         lines.append("–: not predicted by the method or not known to the dataset.")
     return lines

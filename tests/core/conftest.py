@@ -56,6 +56,17 @@ class Stranger:
         self.modules.append(module)
         plugins.registry.cache_clear()
 
+    @staticmethod
+    def write(folder: Path, *methods: str, dataset: str = "") -> Path:
+        """A benchmark file of "tiny" in `folder` whose methods are the given texts."""
+        file = folder / "bench.toml"
+        tables = "".join(f"[[methods]]\n{text}\n" for text in methods)
+        file.write_text(
+            f'[run]\nthreads = 1\nname = "trial"\ndevice = "cpu"\n\n{tables}'
+            f'[[datasets]]\nname = "tiny"\nsplit = "all"\n[datasets.options]\n{dataset}\n'
+        )
+        return file
+
     def registry(self, *names: str) -> Registry:
         """The cards of the named plugins alone."""
         points = importlib.metadata.entry_points(group=plugins.GROUP)
@@ -74,11 +85,12 @@ def stranger(tmp_path: Path) -> Iterator[Stranger]:
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
-    """The plugins "tiny" and "faulty" of the folder `stranger`."""
+    """The plugins "tiny", "faulty" and "hanging" of the folder `stranger`."""
     with pytest.MonkeyPatch.context() as patch:
         installed = Stranger(tmp_path_factory.mktemp("site"), patch)
         install(installed.site, "tiny", "tiny_plugin")
         install(installed.site, "faulty", "faulty_plugin")
+        install(installed.site, "hanging", "hanging_plugin")
         yield installed
     plugins.registry.cache_clear()
 
@@ -117,6 +129,27 @@ class Bench:
             self.store.write_manifest(describe_run(plan, work, registry, chosen, {}, ()))
             runner.run(work)
         return StoredRun(self.store.path)
+
+    def table(self, options: str = "", head: str = "", name: str = "tiny") -> str:
+        """The text of one method that notes its calls."""
+        return f'name = "{name}"\n{head}\n[methods.options]\nlog = "{self.log}"\n{options}'
+
+    def lines(self) -> list[str]:
+        """The records of the first row, as they stand in its file."""
+        return sorted((self.store.path / "records").glob("*.jsonl"))[0].read_text().splitlines()
+
+    def tried(self) -> list[str]:
+        """The items that were predicted, in order."""
+        return [entry["sample"] for entry in self.seen()]
+
+    def records(self) -> dict[str, Any]:
+        """Every record by file and key, but what was measured in seconds."""
+        return {
+            f"{file.name} {record['key']}": record["outcomes"]
+            for file in (self.store.path / "records").iterdir()
+            for record in map(json.loads, file.read_text().splitlines())
+            if record["metric"] != "tiny-cost"
+        }
 
     def calls(self, kind: str = "predict") -> list[dict[str, Any]]:
         """What the methods noted of their calls."""

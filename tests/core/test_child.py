@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,13 @@ def test_threads_are_limited_to_the_stated_number(tiny: Any, tmp_path: Path) -> 
 PARENT = """
 import json, sys, threading
 from pathlib import Path
+import numpy as np
 from bench.api import Sample
 from bench.child import Child
 child = Child(sys.executable, 1, Path(sys.argv[1]), threading.Event())
 child.start("tiny_methods:Tiny", [json.loads(sys.argv[2]), "cpu"], 60)
 print(child._process.pid, flush=True)
-child.call("predict", [[Sample("s", "i", {})]], 0, 600, None)
+child.call("predict", [[Sample("s", "i", {"image": np.ones((2, 2, 3))})]], 0, 600, None)
 """
 
 
@@ -95,6 +97,9 @@ def test_a_hanging_worker_dies_with_its_parent(tiny: Any, tmp_path: Path) -> Non
     )
     assert parent.stdout is not None
     worker = psutil.Process(int(parent.stdout.readline()))
+    while not (tmp_path / "calls").exists() and parent.poll() is None:
+        time.sleep(0.01)
+    assert parent.poll() is None
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
     psutil.wait_procs([worker], timeout=10)

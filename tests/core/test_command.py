@@ -3,45 +3,24 @@
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
 import termios
-import time
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pluggy
-import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]
-ITEMS = [f"scene{s}/item{i}" for s in range(3) for i in range(2)]
-
-
-def write(folder: Path, *methods: str, dataset: str = "", run: str = "") -> Path:
-    file = folder / "bench.toml"
-    tables = "".join(f"[[methods]]\n{text}\n" for text in methods)
-    file.write_text(
-        f'[run]\nthreads = 1\nname = "trial"\ndevice = "cpu"\n{run}\n{tables}'
-        f'[[datasets]]\nname = "tiny"\nsplit = "all"\n[datasets.options]\n{dataset}\n'
-    )
-    return file
 
 
 def options(mode: str = "good", on: str = "", log: Path | str = "") -> str:
     return f'[methods.options]\nmode = "{mode}"\non = "{on}"\nlog = "{log}"'
-
-
-def seen(log: Path) -> list[str]:
-    if not log.exists():
-        return []
-    entries = [json.loads(line) for line in log.read_text().splitlines()]
-    return [entry["sample"] for entry in entries if "sample" in entry]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +28,7 @@ def finished(
     plain: Any, command: Command, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("finished")
-    file = write(
+    file = plain.write(
         folder,
         'name = "tiny"',
         f'name = "tiny"\nlabel = "sour"\n{options("raise", "scene1/item0")}',
@@ -115,7 +94,7 @@ def test_a_failed_item_is_missing_where_it_is_to_be_retried(
 def test_all_values_is_status_0_and_json_is_for_scripts(
     plain: Any, command: Command, tmp_path: Path
 ) -> None:
-    file = write(tmp_path, 'name = "tiny"')
+    file = plain.write(tmp_path, 'name = "tiny"')
     arguments = ("run", "--config", file, "--limit", 2, "--out", tmp_path / "out", "--json")
     shown = command(*arguments, "--no-report")
     assert shown.returncode == 0, shown.stderr
@@ -126,7 +105,7 @@ def test_all_values_is_status_0_and_json_is_for_scripts(
 
 
 def test_a_terminal_sees_a_bar_with_rate_and_time_left(plain: Any, tmp_path: Path) -> None:
-    file = write(tmp_path, 'name = "tiny"')
+    file = plain.write(tmp_path, 'name = "tiny"')
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 100))
     arguments = ["run", "--config", str(file), "--no-report"]
@@ -163,7 +142,7 @@ def test_what_cannot_start_is_status_2_with_its_cause(
     arguments: list[str],
     phrase: str,
 ) -> None:
-    file = write(tmp_path, 'name = "tiny"\n')
+    file = plain.write(tmp_path, 'name = "tiny"\n')
     text = file.read_text()
     for old, new in change.items():
         assert old in text
@@ -181,83 +160,15 @@ def test_an_unknown_verb_comes_with_the_nearest(command: Command) -> None:
     assert "no such command 'rnu'; did you mean 'run'?" in shown.stderr
 
 
-@pytest.fixture
-def hanging(plain: Any, tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
-    """A run whose third item never ends, once it has got there."""
-    log = tmp_path / "calls"
-    file = write(tmp_path, f'name = "tiny"\n{options("hang", ITEMS[2], log)}')
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bench", "run", "--no-report", "--config", str(file)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # A shell that starts tests in the background has Ctrl-C ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    while process.poll() is None and len(seen(log)) < 3:
-        time.sleep(0.01)
-    yield tmp_path, process
-    process.kill()
-    process.communicate()
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return psutil.Process(process.pid).children(recursive=True)
-
-
-def test_an_interrupt_is_status_130_keeps_what_is_done_and_ends_the_workers(
-    hanging: tuple[Path, subprocess.Popen[str]], command: Command
-) -> None:
-    folder, process = hanging
-    workers = workers_of(process)
-    assert workers
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert "interrupted; what is finished is kept, run again to go on" in errors
-    assert "Traceback" not in errors
-    _, alive = psutil.wait_procs(workers, timeout=5)
-    assert not alive
-    run = folder / "runs" / "trial"
-    assert len(list(run.glob("predictions/tiny/tiny/all/*/*/item.json"))) == 2
-    assert not list(run.glob(".partial*"))
-    plan = json.loads(command("plan", "--config", folder / "bench.toml", "--json").stdout)
-    assert [job["missing"] for job in plan["jobs"]] == [4]
-
-
-def test_a_second_run_in_one_folder_is_refused_by_name(
-    hanging: tuple[Path, subprocess.Popen[str]], command: Command
-) -> None:
-    folder, process = hanging
-    shown = command("run", "--config", folder / "bench.toml", "--no-report")
-    assert shown.returncode == 2
-    assert f"{folder / 'runs' / 'trial'}: another run is writing here" in shown.stderr
-    assert process.poll() is None
-
-
-def test_a_run_that_is_killed_leaves_no_worker_and_no_lock(
-    hanging: tuple[Path, subprocess.Popen[str]], command: Command
-) -> None:
-    folder, process = hanging
-    workers = workers_of(process)
-    process.kill()
-    process.communicate()
-    _, alive = psutil.wait_procs(workers, timeout=10)
-    assert not alive
-    write(folder, f'name = "tiny"\n{options("good", "", folder / "calls")}')
-    assert command("run", "--config", folder / "bench.toml", "--no-report").returncode == 0
-
-
 def test_cleaning_removes_what_no_current_row_refers_to(
     plain: Any, command: Command, tmp_path: Path
 ) -> None:
-    file = write(tmp_path, 'name = "tiny"\nlabel = "a/b"', 'name = "tiny-scene"')
+    file = plain.write(tmp_path, 'name = "tiny"\nlabel = "a/b"', 'name = "tiny-scene"')
     run = ("run", "--no-report", "--limit", 2, "--config", file)
     assert command(*run).returncode == 0
     folder = tmp_path / "runs" / "trial"
     assert command("clean", folder, "--yes").stdout == "nothing to remove\n"
-    write(tmp_path, 'name = "tiny"\nlabel = "a/b"\n[methods.options]\ngain = 0.5')
+    plain.write(tmp_path, 'name = "tiny"\nlabel = "a/b"\n[methods.options]\ngain = 0.5')
     assert command(*run).returncode == 0
     removed = command("clean", folder, "--yes").stdout.splitlines()
     assert [Path(line).parent.name for line in removed[:2]] == ["records", "tiny"]
@@ -293,7 +204,7 @@ def test_a_method_runs_in_its_own_interpreter_with_the_light_core_alone(
             (site(light) / name).symlink_to(packages / name)
     (site(light) / "pluggy").symlink_to(Path(pluggy.__file__).parent)
     log = tmp_path / "calls"
-    file = write(
+    file = plain.write(
         tmp_path,
         f'name = "tiny"\npython = "env/bin/python"\n{options(log=log)}',
         f'name = "tiny"\nlabel = "bare"\npython = "{bare}/bin/python"',
@@ -312,7 +223,7 @@ BROKEN_REPORT = """
 from bench.api import ReportCard, hookimpl
 
 class Report:
-    def write(self, run, folder):
+    def plain.write(self, run, folder):
         raise RuntimeError("no ink")
 
 @hookimpl
@@ -323,7 +234,7 @@ def bench_reports():
 
 def test_a_report_that_raises_spoils_no_other(plain: Any, command: Command, tmp_path: Path) -> None:
     plain.add("broken-report", BROKEN_REPORT)
-    shown = command("run", "--config", write(tmp_path, 'name = "tiny"'), "--limit", 1)
+    shown = command("run", "--config", plain.write(tmp_path, 'name = "tiny"'), "--limit", 1)
     for left in plain.site.glob("broken*"):
         left.rename(tmp_path / left.name)
     assert shown.returncode == 1

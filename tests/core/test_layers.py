@@ -16,6 +16,7 @@ LAYERS = (
     ("errors",),
     ("quantities",),
     ("graphics", "protocol"),
+    ("cards",),
     ("api",),
     ("plugins", "wire"),
     ("config", "environment", "store"),

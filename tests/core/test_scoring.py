@@ -1,8 +1,12 @@
 """Predictions and truth → outcomes: each metric by itself, in the scorer's process."""
 
+import os
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
+import psutil
 import pytest
 
 from bench.recording import Recorder
@@ -92,3 +96,32 @@ def test_each_query_of_a_metric_that_kills_the_scorer_fails(
     assert {unit: outcome.reason for unit, outcome in found.items()} == {
         f"{item}/lamp": "crash" for item in ITEMS
     }
+
+
+def test_a_metric_that_hangs_is_given_up_for_the_run_and_spoils_no_other(
+    bench: Any, of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.recording._TIMEOUT", 0.7)
+    bench.plugins = ("tiny", "hanging")
+    run = bench('name = "tiny"')
+    found = of(run, "normal.tiny-hangs")
+    assert len(found) == 6
+    assert {outcome.reason for outcome in found.values()} == {"timeout"}
+    messages = [found[unit].message for unit in sorted(found)]
+    assert messages[0] == "no answer within 0.7 s"
+    assert set(messages[1:]) == {
+        "no answer within 0.7 s on scene0/item0; not asked again in this run"
+    }
+    assert {outcome.kind for outcome in of(run, "albedo.tiny-albedo").values()} == {"value"}
+    assert {outcome.kind for outcome in of(run, "normal.tiny-normal").values()} == {"value"}
+
+
+def test_an_interrupt_while_scoring_ends_the_scorer(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.plugins = ("tiny", "hanging")
+    threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        bench('name = "tiny"')
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not [c for c in commands if "bench.worker" in c and c[-1] == str(os.getpid())]

@@ -124,3 +124,11 @@ def test_a_comparison_is_told_in_words() -> None:
         "linear, in mask, no scale, mask eroded by 5 px, clipped to [0, 1], 255 levels, "
         "pooled over pixels"
     )
+
+
+def test_seconds_taken_beside_other_rows_are_marked(run: Any) -> None:
+    alone = summarise(run).tables[0]
+    together = replace(alone, timed_together=True)
+    cost = [column for column in alone.columns if column.group == "cost"]
+    assert not any("beside" in line for line in wording.legend(alone, cost))
+    assert any("beside" in line for line in wording.legend(together, cost))

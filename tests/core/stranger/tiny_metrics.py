@@ -1,6 +1,7 @@
 """Metrics of the small stranger, well-behaved and otherwise."""
 
 import ctypes
+import time
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -69,3 +70,9 @@ class Unavailable(Difference):
 class Fills(Difference):
     def __call__(self, items: Iterable[Item], comparison: Comparison) -> Mapping[str, float]:
         raise MemoryError
+
+
+class Hangs(Difference):
+    def __call__(self, items: Iterable[Item], comparison: Comparison) -> Mapping[str, float]:
+        time.sleep(600)
+        return {}

@@ -79,6 +79,7 @@ FAULTY_METRICS = (
     ),
     _metric("tiny-relit-segfaults", "relit", implementation="tiny_metrics:Segfaults"),
 )
+HANGING_METRIC = _metric("tiny-hangs", "normal", implementation="tiny_metrics:Hangs")
 
 
 @hookimpl

@@ -32,6 +32,7 @@ def score_folder(
     protocols: Sequence[str],
     allowed: Mapping[str, str],
     store: Store,
+    progress: Progress,
 ) -> StoredRun:
     """Copy predictions into `store`, score them, and return the run.
 
@@ -68,7 +69,7 @@ def score_folder(
     )
     plan = Plan((job, *oracle_and_noise), (), resolve_protocols(benchmark))
     with store.locked():
-        runner = Runner(plan, registry(), store, Settings(), Progress())
+        runner = Runner(plan, registry(), store, Settings(), progress)
         work = runner.work()
         work[0] = _adopted(work[0], folder, store)
         earlier = store.read_manifest()

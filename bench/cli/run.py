@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from bench import config
+from bench.cli.progress import progress_bar
 from bench.config import Benchmark
 from bench.environment import choose_device
 from bench.errors import BenchError, ConfigError
@@ -129,7 +129,7 @@ def run(no_report: bool, as_json: bool, **selection: Any) -> int:
         raise ConfigError(f"{chosen.benchmark.file}: nothing to run: {reasons or 'no methods'}")
     for broken in registry().broken:
         click.echo(f"warning: plugin {broken.plugin}: {broken.error}", err=True)
-    with chosen.store.locked(), _bar() as progress:
+    with chosen.store.locked(), progress_bar() as progress:
         runner = Runner(chosen.plan, registry(), chosen.store, chosen.settings, progress)
         work = runner.work()
         earlier = chosen.store.read_manifest()
@@ -148,27 +148,6 @@ def run(no_report: bool, as_json: bool, **selection: Any) -> int:
         click.echo(f"error: {error}", err=True)
         return 1
     return 1 if summary.failed or runner.unstored else 0
-
-
-class _bar:
-    """A progress bar on a terminal; nothing elsewhere but warnings."""
-
-    def __enter__(self) -> Progress:
-        from tqdm import tqdm
-
-        self._bar = tqdm(disable=None, unit="item", dynamic_ncols=True, file=sys.stderr)
-        return Progress(
-            total=self._bar.reset,
-            advance=self._advance,
-            describe=self._bar.set_description_str,
-            warn=lambda text: self._bar.write(f"warning: {text}", file=sys.stderr),
-        )
-
-    def _advance(self, items: int) -> None:
-        self._bar.update(items)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
 
 
 @click.command()

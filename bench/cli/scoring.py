@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from bench.errors import ConfigError
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="A dataset option.")
 @click.option("--protocol", "protocols", multiple=True, default=("neutral",), show_default=True)
 @click.option("--allowed", "classes", multiple=True, metavar="KEY=WORD", help="Input class.")
+@click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: runs/LABEL.")
 def score(
     folder: Path,
@@ -24,6 +26,7 @@ def score(
     options: tuple[str, ...],
     protocols: tuple[str, ...],
     classes: tuple[str, ...],
+    as_json: bool,
     out: Path | None,
 ) -> int:
     """Score the predictions in FOLDER and write the reports.
@@ -35,6 +38,7 @@ def score(
     What the method was allowed is not in the files: state it with --allowed, for example
     --allowed views=few --allowed geometry=given; what is not stated reads "unstated".
     """
+    from bench.cli.progress import progress_bar
     from bench.foreign import score_folder
     from bench.plugins import registry
     from bench.reporting import summarise, write_reports
@@ -43,19 +47,21 @@ def score(
     name, _, split = dataset.partition("/")
     if not name or not split:
         raise ConfigError(f"--dataset: {dataset!r} is not NAME/SPLIT, for example vases/mini")
-    run = score_folder(
-        folder=folder,
-        dataset=name,
-        split=split,
-        label=label,
-        dataset_options=_pairs(options, "--option"),
-        protocols=protocols,
-        allowed=_pairs(classes, "--allowed"),
-        store=Store(out or Path("runs") / slug(label)),
-    )
+    with progress_bar() as progress:
+        run = score_folder(
+            folder=folder,
+            dataset=name,
+            split=split,
+            label=label,
+            dataset_options=_pairs(options, "--option"),
+            protocols=protocols,
+            allowed=_pairs(classes, "--allowed"),
+            store=Store(out or Path("runs") / slug(label)),
+            progress=progress,
+        )
     write_reports(run, run.path / "report", registry())
     summary = summarise(run)
-    click.echo(summary.as_text())
+    click.echo(json.dumps(summary.as_dict(), indent=1) if as_json else summary.as_text())
     return 1 if summary.failed else 0
 
 

@@ -223,7 +223,7 @@ BROKEN_REPORT = """
 from bench.api import ReportCard, hookimpl
 
 class Report:
-    def plain.write(self, run, folder):
+    def write(self, run, folder):
         raise RuntimeError("no ink")
 
 @hookimpl

@@ -216,3 +216,17 @@ def test_a_hostile_label_stays_inside_the_run(bench: Any, label: str, folder: st
 def test_labels_that_come_twice_are_refused(bench: Any) -> None:
     with pytest.raises(ConfigError, match="'tiny' appears twice; give each its own label"):
         bench(bench.table(), bench.table())
+
+
+def test_a_limited_run_in_between_leaves_no_number_in_the_whole_one(
+    bench: Any, of: Callable[..., Any]
+) -> None:
+    run = bench(bench.table())
+    metrics = ("albedo.tiny-over-scene", "albedo.tiny-over-dataset", "albedo.tiny-pair")
+    whole = {metric: of(run, metric) for metric in metrics}
+    bench.again(limit=3)
+    again = bench.again()
+    assert {metric: of(again, metric) for metric in metrics} == whole
+    lines = bench.lines()
+    bench.again()
+    assert bench.lines() == lines

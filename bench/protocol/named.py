@@ -40,6 +40,7 @@ NEUTRAL = Protocol(
         Rule("consistency.albedo", Comparison(scale="scalar")),
         Rule("consistency.*", _SHOWN_ALIGNED),
         Rule("cost.*", Comparison(mask="full")),
+        Rule("*", Comparison()),
     ),
 )
 

@@ -63,3 +63,7 @@ def test_digest_changes_with_the_comparison() -> None:
 
 def test_digest_changes_with_a_rule() -> None:
     assert NEUTRAL.digest != replace(NEUTRAL, rules=NEUTRAL.rules[1:]).digest
+
+
+def test_a_strangers_metric_is_compared_as_it_is() -> None:
+    assert list(NEUTRAL.comparisons("mine.score")) == [("", Comparison())]

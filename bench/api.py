@@ -1,9 +1,4 @@
-"""The plugin contract on one screen: hooks, cards, and what the implementations must offer.
-
-A plugin package exposes any of the four hooks, each returning cards. A card is a frozen,
-standard-library-only description; listing, planning and validation read cards alone, and the
-implementation it names ("package.module:Class") is imported only where it runs.
-"""
+"""The plugin contract on one screen: hooks, cards, and what the implementations must offer."""
 
 from __future__ import annotations
 

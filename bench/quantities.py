@@ -104,6 +104,8 @@ VOCABULARY: Mapping[str, Quantity] = {
         Quantity("environment", "distant radiance, latitude–longitude", ()),
         Quantity("light_sh", "radiance coefficients, camera frame, orthonormal basis", ("K", 3)),
         Quantity("mesh", "triangle mesh, world space", ()),
+        Quantity("front", "soft ±60° strip of a vase that faces the camera", _SCALAR, (0, 1)),
+        Quantity("pitch", "degrees by which the top tilts towards the camera", (1,), (-90, 90)),
         Quantity("relit", "the view under another light", _RGB, colour=True),
         Quantity("view", "the scene from another camera", _RGB, colour=True),
         Quantity("reference", "a photo that shows the wanted light", _RGB, colour=True),

@@ -56,7 +56,6 @@ class Recorder:
         self._plan, self._registry, self._store = plan, registry, store
         self._stop, self._progress, self._retry = stop, progress, retry_failed
         self._protocols = {protocol.name: protocol for protocol in plan.protocols}
-        self._digests = {protocol.name: protocol.digest for protocol in plan.protocols}
         self._pool = ThreadPoolExecutor(plan.jobs[0].threads)
         self._mine = threading.local()
         self._children: list[Child] = []
@@ -77,9 +76,14 @@ class Recorder:
             self._progress.advance(ask.advance)
 
     def _asks(self, work: Work, standing: Mapping[str, Outcomes | None]) -> Iterator[Ask]:
-        metrics = applicable(work.job, self._registry.metrics.values())
+        asked = [
+            (metric, protocol)
+            for metric in applicable(work.job, self._registry.metrics.values())
+            for protocol in self._protocols.values()
+            if cells(metric, protocol)
+        ]
         over = {
-            unit: [metric for metric in metrics if metric.over in units]
+            unit: [pair for pair in asked if pair[0].over in units]
             for unit, units in _UNITS.items()
         }
         attempts = {key: self._attempt(work, key) for key in work.opened.keys}
@@ -95,14 +99,12 @@ class Recorder:
             keys = list(members)
             for chunk in _chunks(keys):
                 tried = {key: attempts[key] for key in chunk}
-                wanted = records.of_items(work, tried, over["item"], self._digests)
+                wanted = records.of_items(work, tried, over["item"])
                 yield from ask(scene, wanted, chunk, len(chunk))
             tries = [attempts[key] for key in keys]
-            yield from ask(
-                scene, records.of_whole(work, scene, tries, over["scene"], self._digests), keys
-            )
+            yield from ask(scene, records.of_whole(work, scene, tries, over["scene"]), keys)
         tries = list(attempts.values())
-        everything = records.of_whole(work, "", tries, over["dataset"], self._digests)
+        everything = records.of_whole(work, "", tries, over["dataset"])
         yield from ask("", everything, work.opened.keys)
 
     def close(self) -> None:

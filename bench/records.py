@@ -8,74 +8,73 @@ from typing import Any
 from bench.api import Key, MetricCard
 from bench.jobs import digest
 from bench.plugins import package_hash, source_hash
+from bench.protocol import Protocol
 from bench.store import Store
 from bench.work import Work
 
 Record = dict[str, Any]
+Asked = tuple[MetricCard, Protocol]
+"""A metric, and a protocol it is scored under."""
 
 
 def of_items(
     work: Work,
     attempts: Mapping[Key, int],
-    metrics: Sequence[MetricCard],
-    protocols: Mapping[str, str],
+    asked: Sequence[Asked],
 ) -> Iterator[Record]:
     """The records, without outcomes, of metrics over one item; for items that have been tried.
 
     Args:
         attempts: how often each item has been tried, 0 for never.
-        protocols: name → digest.
     """
     for key, attempt in attempts.items():
         if attempt:
-            for metric in metrics:
-                yield from _entries(work, key.scene, key.id, [attempt], metric, protocols)
+            for metric, protocol in asked:
+                yield _entry(work, key.scene, key.id, [attempt], metric, protocol)
 
 
 def of_whole(
     work: Work,
     scene: str,
     attempts: Sequence[int],
-    metrics: Sequence[MetricCard],
-    protocols: Mapping[str, str],
+    asked: Sequence[Asked],
 ) -> Iterator[Record]:
     """The records of metrics over a scene, its pairs, or (scene "") the dataset.
 
     They wait until each of their items has been tried.
     """
     if all(attempts):
-        for metric in metrics:
-            yield from _entries(work, scene, None, attempts, metric, protocols)
+        for metric, protocol in asked:
+            yield _entry(work, scene, None, attempts, metric, protocol)
 
 
-def _entries(
+def _entry(
     work: Work,
     scene: str,
     item: str | None,
     attempts: Sequence[int],
     metric: MetricCard,
-    protocols: Mapping[str, str],
-) -> Iterator[Record]:
-    for protocol, comparison in protocols.items():
-        body = [
-            work.key,
-            scene,
-            item,
-            list(attempts),
-            [metric.name, metric.version, source_hash(metric.implementation)],
-            package_hash("bench.protocol"),
-            [protocol, comparison],
-        ]
-        yield {
-            "key": digest(body),
-            "job": work.key,
-            "scene": scene,
-            "item": item,
-            "metric": metric.name,
-            "version": metric.version,
-            "protocol": protocol,
-            "comparison": comparison,
-        }
+    protocol: Protocol,
+) -> Record:
+    body = [
+        work.key,
+        scene,
+        item,
+        list(attempts),
+        [metric.name, metric.version, source_hash(metric.implementation)],
+        package_hash("bench.protocol"),
+        [protocol.name, protocol.digest],
+    ]
+    return {
+        "key": digest(body),
+        "job": work.key,
+        "scene": scene,
+        "item": item,
+        "metric": metric.name,
+        "version": metric.version,
+        "protocol": protocol.name,
+        "comparison": protocol.digest,
+    }
 
 
 def current(store: Store, job: str, job_key: str) -> Iterator[Record]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 4
 _CHUNK = 512  # rows of cosines that stay in the cache
-_KNOWN = ("normal", "depth", "roughness", "specular", "environment")
+_KNOWN = ("normal", "depth", "roughness", "specular", "environment", "front", "pitch")
 
 
 class Oracle:

@@ -163,7 +163,12 @@ def _outcome(score: str, column: str, value: float, note: str) -> list[Any]:
 
 
 def calls(card: MetricCard, protocol: Protocol) -> Iterator[tuple[Comparison, list[Cell]]]:
-    """Each distinct comparison with the cells it fills: one call of the metric each."""
+    """Each distinct comparison with the cells it fills: one call of the metric each.
+
+    None under a protocol that the metric is not for.
+    """
+    if card.protocols and protocol.name not in card.protocols:
+        return
     filled: dict[Comparison, list[Cell]] = {}
     for score in card.scores:
         for column, comparison in protocol.comparisons(score.id):

@@ -21,7 +21,7 @@ def check_card(card: MethodCard) -> list[Finding]:
     """Words, answers, scope, options, and whether the implementation's module exists."""
     return [
         _finding("card", [*_words(card), *_answers(card), *_scope(card)]),
-        _finding("options", list(option_faults(card.options))),
+        _finding("options", [*option_faults(card.options), *_weights(card)]),
         _finding("module", list(_module(card))),
     ]
 
@@ -93,6 +93,15 @@ def _scope(card: MethodCard) -> Iterator[str]:
         yield f"scope {card.scope!r} is neither 'image' nor 'scene'"
     if (card.views == "many") != (card.scope == "scene"):
         yield f"views {card.views!r} does not go with scope {card.scope!r}"
+
+
+def _weights(card: MethodCard) -> Iterator[str]:
+    if card.weights is not None:
+        paths = [option.name for option in card.options if option.type is Path]
+        if card.weights.option not in paths:
+            yield f"weights: {card.weights.option!r} is no Path option of the card"
+        if card.training == "none":
+            yield "weights are named, but training is 'none'"
 
 
 def _module(card: MethodCard) -> Iterator[str]:

@@ -14,9 +14,9 @@ from bench.conformance.card import QUERY_QUANTITIES
 from bench.conformance.predictions import summary
 from bench.conformance.samples import SIZES, view_values
 from bench.errors import UnavailableError
-from bench.plugins import load
+from bench.plugins import load, nearest
 from bench.protocol import Comparison
-from bench.protocol.named import NEUTRAL
+from bench.protocol.named import NEUTRAL, PROTOCOLS
 from bench.quantities import Camera, Value
 
 _UNITS = {"item": 1, "pair": 2, "scene": 3, "dataset": 3}
@@ -34,6 +34,7 @@ def check_metric(card: MetricCard) -> list[Finding]:
         return [Finding("runs", False, f"{type(error).__name__}: {error}")]
     both = [*perfect.items(), *damaged.items()]
     findings = [
+        _finding("protocols", _unknown_protocols(card)),
         _finding("declared scores", _undeclared(card, both)),
         _finding("bounds", _out_of_bounds(card, both)),
     ]
@@ -44,9 +45,11 @@ def check_metric(card: MetricCard) -> list[Finding]:
 
 def _values(metric: Metric, card: MetricCard, damage: bool) -> dict[str, Mapping[str, float]]:
     """Score id → what the metric returned under that score's comparison."""
+    known = [PROTOCOLS[name] for name in card.protocols if name in PROTOCOLS]
+    protocol = known[0] if known else NEUTRAL
     found = {}
     for score in card.scores:
-        comparison = dict(NEUTRAL.comparisons(score.id)).get("", Comparison())
+        comparison = dict(protocol.comparisons(score.id)).get("", Comparison())
         items = [_item(card, view, damage) for view in range(_UNITS[card.over])]
         found[score.id] = metric(iter(items), comparison)
     return found
@@ -86,6 +89,12 @@ def _damaged(value: Value) -> Any:
     kept = np.arange(array.shape[0]) % 3 > 0
     noisy = (np.abs(array + noise) + 0.01).astype(np.float32)
     return noisy * kept.reshape(-1, *[1] * (array.ndim - 1)).astype(np.float32)
+
+
+def _unknown_protocols(card: MetricCard) -> Iterator[str]:
+    for name in card.protocols:
+        if name not in PROTOCOLS:
+            yield f"{name!r} is no protocol{nearest(name, PROTOCOLS)}"
 
 
 def _undeclared(

@@ -91,6 +91,8 @@ def view_values(seed: int, view: int, light: int, size: tuple[int, int]) -> dict
         "environment": environment,
         "light_sh": np.asarray(project_environment(turned, 2), np.float32),
         "mesh": _mesh(axes),
+        "front": mask,
+        "pitch": np.array([10], np.float32),
         "framebuffer": np.concatenate([image, depth], axis=-1),  # H×W×4
     }
 

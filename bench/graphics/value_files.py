@@ -4,10 +4,11 @@
 |-------------------------------------|---------------------------------------------------|
 | colour (image, albedo, relit …)     | .npy .exr .hdr linear; .png .jpg .jpeg sRGB       |
 | normal                              | .npy .exr; .png holds (n + 1) / 2                 |
-| mask, metallic, specular, roughness | .npy .exr; .png holds the value itself            |
+| mask, front, metallic, specular,    | .npy .exr; .png holds the value itself            |
+| roughness                           |                                                   |
 | depth                               | .npy .exr; no integer format                      |
 | environment                         | .npy .exr .hdr, all linear                        |
-| light_sh, framebuffer               | .npy                                              |
+| light_sh, framebuffer, pitch        | .npy                                              |
 | camera                              | .json: intrinsics, camera_to_world, height, width |
 | mesh                                | .ply .obj                                         |
 
@@ -48,6 +49,7 @@ _PARTICULAR: Mapping[str, tuple[str, ...]] = {
     "depth": _UNBOUNDED,
     "light_sh": (".npy",),
     "framebuffer": (".npy",),
+    "pitch": (".npy",),
 }
 # Rounding n to 8 bits moves each component by up to 1/255, and the length by √3 times that.
 _ROUNDING = 0.01

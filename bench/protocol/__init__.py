@@ -11,8 +11,10 @@ from functools import cached_property
 from typing import Literal
 
 Space = Literal["linear", "srgb", "gamma22"]
-MaskMode = Literal["inside", "zero-outside", "full"]
+MaskMode = Literal["inside", "zero-outside", "soft", "full"]
 Scale = Literal["none", "scalar", "channel", "affine"]
+Fit = Literal["linear", "shown"]
+Rounding = Literal["nearest", "down"]
 Resize = Literal["bilinear", "area", "nearest"]
 
 
@@ -21,16 +23,20 @@ class Comparison:
     """Everything that decides a number besides the two arrays.
 
     Attributes:
-        space: transfer applied to both colour arrays after the scale is fitted in linear space.
+        space: transfer applied to both colour arrays.
         mask: "inside" averages over mask pixels; "zero-outside" zeroes the background in both and
-            averages over the frame; "full" ignores the mask.
+            averages over the frame; "soft" weights each pixel by its coverage; "full" ignores the
+            mask.
         threshold: a pixel is inside where the soft mask exceeds this.
         erosion: side of the square the mask is eroded with, in pixels; 0 for none.
         scale: least squares fitted to the prediction inside the mask: "none", one "scalar",
             one per "channel", or "affine" (scale and shift).
+        fit: whether the scale is fitted to and applied on "linear" arrays, before all that follows,
+            or on what is "shown", after clipping, encoding and rounding.
         clip: range both arrays are clipped to after scaling, before encoding; None for none.
         peak: the signal peak of PSNR and the data range of SSIM.
         levels: both arrays are rounded to this many steps (255 for 8 bit); None for none.
+        rounding: to the "nearest" step, or "down" as a cast to integers does.
         resize: how a prediction of another resolution is brought to the target's.
         reduction: "mean" of per-unit values, or "pooled" over all pixels.
     """
@@ -40,9 +46,11 @@ class Comparison:
     threshold: float = 0.5
     erosion: int = 0
     scale: Scale = "none"
+    fit: Fit = "linear"
     clip: tuple[float, float] | None = None
     peak: float = 1.0
     levels: int | None = None
+    rounding: Rounding = "nearest"
     resize: Resize = "bilinear"
     reduction: Literal["mean", "pooled"] = "mean"
 

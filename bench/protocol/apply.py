@@ -1,7 +1,7 @@
 """Carry out a `Comparison` on two arrays: mask, scale, clip, encode, quantise, in that order.
 
-Most metrics are `prepare` and one line. Arithmetic is float64. `Comparison.reduction` concerns many
-units and is not applied here.
+The scale comes last where the comparison fits it to what is shown. Most metrics are `prepare` and
+one line. Arithmetic is float64. `Comparison.reduction` concerns many units and is not applied here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from bench.quantities import Value
 
 Float64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+# What an 8-bit file held is just below its step after a round trip through linear float32.
+_STEP_SLACK = 1e-3
 
 # Below this share of its power, the variance of a prediction is rounding and not a signal.
 _CONSTANT = 1e-20
@@ -48,20 +51,25 @@ class Prepared:
         target: N×C, likewise.
         inside: H×W, where those pixels lie.
         pixels: how many pixels a mean goes over: N, or H·W where the background counts as zero.
+        weights: N, the coverage of soft comparisons; None where every inside pixel counts alike.
     """
 
     prediction: Float64
     target: Float64
     inside: Mask
     pixels: int
+    weights: Float64 | None = None
 
     def frames(self) -> tuple[Float64, Float64]:
         """(prediction, target), H×W×C each, zero outside the mask."""
         return self._frame(self.prediction), self._frame(self.target)
 
     def mean_squared_error(self) -> float:
-        """Mean over the comparison's pixels and all channels."""
+        """Mean over the comparison's pixels, by their weights, and all channels."""
         difference = self.prediction - self.target
+        if self.weights is not None:
+            squares = np.einsum("n,nc,nc->", self.weights, difference, difference)
+            return float(squares / (self.weights.sum() * difference.shape[1]))
         squares = np.einsum("nc,nc->", difference, difference)
         return float(squares / (self.pixels * difference.shape[1]))
 
@@ -77,15 +85,15 @@ def prepare(
 ) -> Prepared | None:
     """Two arrays H×W×C as the comparison wants them; None where no pixel is inside.
 
-    The scale is fitted to the inside pixels in the space the arrays come in, which is linear.
-    `mask` is H×W×1 in [0, 1]; without one the whole frame is inside.
+    The scale is fitted to the inside pixels, by their weights. The arrays come in linear; `mask` is
+    H×W×1 in [0, 1], and without one the whole frame is inside.
 
     Raises:
         InvalidValueError: of kind "shape" where the arrays or the mask do not fit one another.
     """
     first, second = _same_shape(prediction, target)
     inside = inside_mask(mask, (second.shape[0], second.shape[1]), comparison)
-    return _prepare(first, second, inside, comparison) if inside.any() else None
+    return _prepare(first, second, mask, inside, comparison) if inside.any() else None
 
 
 def prepare_known(
@@ -110,13 +118,14 @@ def prepare_known(
         raise InvalidValueError(
             "missing", f"the prediction is unknown (zero) at all {count} pixels the target knows"
         )
-    return _prepare(first, second, both, comparison), found / count
+    return _prepare(first, second, mask, both, comparison), found / count
 
 
 def inside_mask(mask: Value | None, size: tuple[int, int], comparison: Comparison) -> Mask:
     """The pixels H×W that a comparison looks at: thresholded, then eroded with a square of ones.
 
-    The frame's border does not erode. All pixels where there is no mask or the mode is "full".
+    The frame's border does not erode. All pixels where there is no mask or the mode is "full"; all
+    that are covered at all where it is "soft".
 
     Raises:
         InvalidValueError: of kind "shape" for a mask of another size.
@@ -126,7 +135,8 @@ def inside_mask(mask: Value | None, size: tuple[int, int], comparison: Compariso
     coverage = np.asarray(mask)
     if coverage.shape != (*size, 1):
         raise InvalidValueError("shape", f"the mask is {coverage.shape}, not {(*size, 1)}")
-    inside: Mask = coverage[..., 0] > comparison.threshold
+    threshold = 0 if comparison.mask == "soft" else comparison.threshold
+    inside: Mask = coverage[..., 0] > threshold
     if comparison.erosion:
         square = np.ones((comparison.erosion, comparison.erosion), np.uint8)
         inside = cv2.erode(inside.astype(np.uint8), square) > 0
@@ -137,9 +147,10 @@ def match(
     prediction: Float64, target: Float64, comparison: Comparison, weights: Float64 | None = None
 ) -> tuple[Float64, Float64]:
     """Pixel lists N×C, linear → the same scaled, clipped, encoded and quantised."""
-    if comparison.scale != "none":
-        gain = fit_scale(prediction, target, comparison.scale, weights)
-        prediction = prediction * gain.scale + gain.shift  # N×C
+    if comparison.fit == "shown":
+        shown = show(prediction, comparison), show(target, comparison)
+        return _scaled(*shown, comparison, weights), shown[1]
+    prediction = _scaled(prediction, target, comparison, weights)
     return show(prediction, comparison), show(target, comparison)
 
 
@@ -171,9 +182,11 @@ def show(values: Float64, comparison: Comparison) -> Float64:
     if comparison.clip is not None:
         values = np.clip(values, *comparison.clip)
     values = _encode(values, comparison.space)
-    if comparison.levels is not None:
-        values = np.rint(values * comparison.levels) / comparison.levels
-    return values
+    if comparison.levels is None:
+        return values
+    steps = values * comparison.levels
+    steps = np.rint(steps) if comparison.rounding == "nearest" else np.floor(steps + _STEP_SLACK)
+    return np.asarray(steps / comparison.levels)
 
 
 def psnr(prepared: Prepared, comparison: Comparison) -> float:
@@ -206,12 +219,28 @@ def _same_shape(prediction: Value, target: Value) -> tuple[NDArray[Any], NDArray
 
 
 def _prepare(
-    first: NDArray[Any], second: NDArray[Any], inside: Mask, comparison: Comparison
+    first: NDArray[Any],
+    second: NDArray[Any],
+    mask: Value | None,
+    inside: Mask,
+    comparison: Comparison,
 ) -> Prepared:
     where = np.flatnonzero(inside)  # N
-    matched = match(_pixels(first, where), _pixels(second, where), comparison)
+    weights = None
+    if comparison.mask == "soft" and mask is not None:
+        weights = _pixels(np.asarray(mask), where)[:, 0]  # N
+    matched = match(_pixels(first, where), _pixels(second, where), comparison, weights)
     pixels = inside.size if comparison.mask == "zero-outside" else len(matched[0])
-    return Prepared(*matched, inside, pixels)
+    return Prepared(*matched, inside, pixels, weights)
+
+
+def _scaled(
+    prediction: Float64, target: Float64, comparison: Comparison, weights: Float64 | None
+) -> Float64:
+    if comparison.scale == "none":
+        return prediction
+    gain = fit_scale(prediction, target, comparison.scale, weights)
+    return np.asarray(prediction * gain.scale + gain.shift)  # N×C
 
 
 def _pixels(array: NDArray[Any], where: NDArray[np.intp]) -> Float64:

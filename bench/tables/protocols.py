@@ -8,7 +8,12 @@ from bench.errors import StoreError
 from bench.protocol import Comparison, Protocol, Rule
 
 _SPACES = {"linear": "linear", "srgb": "sRGB", "gamma22": "gamma 2.2"}
-_MASKS = {"inside": "in mask", "zero-outside": "zero outside mask", "full": "full frame"}
+_MASKS = {
+    "inside": "in mask",
+    "zero-outside": "zero outside mask",
+    "soft": "weighted by soft mask",
+    "full": "full frame",
+}
 _SCALES = {
     "none": "no scale",
     "scalar": "one least-squares scale",
@@ -39,13 +44,17 @@ def comparison(protocol: Protocol, metric: str, column: str = "") -> Comparison 
 
 def in_words(comparison: Comparison) -> str:
     """A comparison in one short line, e.g. "linear, in mask, least-squares scale per channel"."""
-    parts = [_SPACES[comparison.space], _MASKS[comparison.mask], _SCALES[comparison.scale]]
+    scale = _SCALES[comparison.scale]
+    if comparison.fit == "shown":
+        scale += " fitted last"
+    parts = [_SPACES[comparison.space], _MASKS[comparison.mask], scale]
     if comparison.erosion:
         parts.append(f"mask eroded by {comparison.erosion} px")
     if comparison.clip:
         parts.append("clipped to [{:g}, {:g}]".format(*comparison.clip))
     if comparison.levels:
-        parts.append(f"{comparison.levels} levels")
+        cut = "rounded down to " if comparison.rounding == "down" else ""
+        parts.append(f"{cut}{comparison.levels} levels")
     if comparison.reduction == "pooled":
         parts.append("pooled over pixels")
     return ", ".join(parts)

@@ -22,6 +22,7 @@ from bench.tables.outcomes import Measurements, long_table, measurements, parts
 from bench.tables.protocols import stated
 
 GROUPS = (
+    "mask",
     "normal",
     "albedo",
     "shading",

@@ -15,7 +15,8 @@ from bench.protocol import Comparison
 from bench.quantities import Camera, Environment
 
 PLUGINS = (
-    "consistency", "cost", "depth", "images", "intrinsics", "light", "material", "normals"
+    "consistency", "cost", "depth", "images", "intrinsics", "light", "masks", "material",
+    "normals", "sord",
 )  # fmt: skip
 SIZE = 48
 

@@ -300,3 +300,48 @@ def test_resizing_keeps_dtype_axes_and_constants(rule: str) -> None:
     assert resized.shape == (11, 3, 1) and resized.dtype == np.float32
     np.testing.assert_allclose(resized, 0.25)
     assert resize(array, 5, 6, rule) is array
+
+
+def test_a_soft_mask_weights_error_and_scale(rng: np.random.Generator) -> None:
+    prediction, target = rng.random((2, 8, 9, 3))
+    mask = rng.random((8, 9, 1)) * (rng.random((8, 9, 1)) > 0.3)
+    weights = np.repeat(mask, 3, -1)
+    found = prepare(prediction, target, mask, Comparison(mask="soft"))
+    expected = (weights * (prediction - target) ** 2).sum() / weights.sum()
+    assert found is not None
+    assert found.mean_squared_error() == pytest.approx(expected)
+    scale = (weights * prediction * target).sum() / (weights * prediction**2).sum()
+    scaled = prepare(prediction, target, mask, Comparison(mask="soft", scale="scalar"))
+    expected = (weights * (scale * prediction - target) ** 2).sum() / weights.sum()
+    assert scaled is not None
+    assert scaled.mean_squared_error() == pytest.approx(expected)
+
+
+def test_a_hard_mask_weights_all_alike_when_taken_for_soft(rng: np.random.Generator) -> None:
+    prediction, target = rng.random((2, 8, 9, 3))
+    mask = (rng.random((8, 9, 1)) > 0.5).astype(np.float32)
+    hard, soft = (
+        prepare(prediction, target, mask, Comparison(mask=mode))  # type: ignore[arg-type]
+        for mode in ("inside", "soft")
+    )
+    assert hard is not None and soft is not None
+    assert soft.mean_squared_error() == pytest.approx(hard.mean_squared_error())
+
+
+def test_a_scale_may_be_fitted_to_what_is_shown(rng: np.random.Generator) -> None:
+    prediction, target = rng.random((2, 4, 5, 3)) * 0.9
+    how = Comparison(space="gamma22", scale="scalar", fit="shown", levels=255, rounding="down")
+    p, t = (np.floor(255 * x ** (1 / 2.2)) / 255 for x in (prediction, target))
+    expected = (((p * t).sum() / (p * p).sum() * p - t) ** 2).mean()
+    found = prepare(prediction, target, None, how)
+    assert found is not None
+    assert found.mean_squared_error() == pytest.approx(expected)
+
+
+def test_rounding_down_keeps_what_an_8_bit_file_held() -> None:
+    steps = np.arange(256)[:, None, None] * np.ones(3)
+    linear = ((steps / 255) ** 2.2).astype(np.float32)
+    how = Comparison(space="gamma22", levels=255, rounding="down")
+    found = prepare(linear, linear, None, how)
+    assert found is not None
+    np.testing.assert_allclose(found.prediction * 255, steps[:, 0], atol=1e-9)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.protocol import Comparison
-from bench.protocol.named import NEUTRAL, PROTOCOLS
+from bench.protocol.named import NEUTRAL, PROTOCOLS, SORD
 
 
 def test_every_protocol_is_found_under_its_own_name() -> None:
@@ -67,3 +67,36 @@ def test_digest_changes_with_a_rule() -> None:
 
 def test_a_strangers_metric_is_compared_as_it_is() -> None:
     assert list(NEUTRAL.comparisons("mine.score")) == [("", Comparison())]
+
+
+@pytest.mark.parametrize(
+    ("score", "space", "mask", "scale", "stored"),
+    [
+        ("sord.albedo_sie", "gamma22", "soft", "scalar", True),
+        ("sord.normal_ad", "linear", "soft", "none", True),
+        ("sord.light_sie", "linear", "full", "scalar", True),
+        ("sord.pitch_mae", "linear", "full", "none", False),
+        ("sord.shininess_mae", "linear", "inside", "none", False),
+        ("sord.specular_mae", "linear", "inside", "none", False),
+    ],
+)
+def test_sord_compares_8_bit_files_as_its_script_does(
+    score: str, space: str, mask: str, scale: str, stored: bool
+) -> None:
+    how = dict(SORD.comparisons(score))[""]
+    assert (how.space, how.mask, how.scale) == (space, mask, scale)
+    assert (how.levels, how.rounding, how.clip) == (
+        (255, "down", (0, 1)) if stored else (None, "nearest", None)
+    )
+    assert (how.fit == "shown") == (scale == "scalar")
+
+
+def test_sord_has_the_renormalised_normals_beside_the_stored_ones() -> None:
+    columns = dict(SORD.comparisons("sord.normal_ad"))
+    assert columns.keys() == {"", "renormalised"}
+    assert columns["renormalised"] == Comparison(mask="soft")
+
+
+@pytest.mark.parametrize("score", ["normal.mae", "albedo.psnr", "mask.iou", "cost.seconds"])
+def test_sord_compares_nothing_but_its_own_scores(score: str) -> None:
+    assert not list(SORD.comparisons(score))

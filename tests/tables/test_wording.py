@@ -124,6 +124,11 @@ def test_a_comparison_is_told_in_words() -> None:
         "linear, in mask, no scale, mask eroded by 5 px, clipped to [0, 1], 255 levels, "
         "pooled over pixels"
     )
+    official = Comparison(mask="soft", scale="scalar", fit="shown", levels=255, rounding="down")
+    assert in_words(official) == (
+        "linear, weighted by soft mask, one least-squares scale fitted last, rounded down to "
+        "255 levels"
+    )
 
 
 def test_seconds_taken_beside_other_rows_are_marked(run: Any) -> None:

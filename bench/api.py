@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 import pluggy
 
@@ -18,6 +18,7 @@ from bench.cards import (
     Option,
     ReportCard,
     Score,
+    Weights,
 )
 from bench.quantities import Value, Values
 
@@ -49,6 +50,8 @@ __all__ = [
     "SceneMethod",
     "Score",
     "Targets",
+    "TraceableDataset",
+    "Weights",
     "bench_datasets",
     "bench_methods",
     "bench_metrics",
@@ -167,6 +170,37 @@ class Dataset(Protocol):
 
     def targets(self, split: str, key: Key) -> Targets:
         """Decode the truth. Raises `DataError` naming the file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A dataset that a command works on, such as training: `name` and `options` as they were given,
+    `dataset` constructed from them."""
+
+    name: str
+    options: Mapping[str, Any]
+    dataset: Dataset
+
+    def seen(self, split: str) -> list[str]:
+        """What weights trained on a split carry: "dataset:split:fingerprint", and of each scene
+        "dataset:split/scene:digest" where the dataset is a `TraceableDataset`."""
+        where = f"{self.name}:{split}"
+        scenes: Mapping[str, str] = {}
+        if isinstance(self.dataset, TraceableDataset):
+            scenes = self.dataset.scene_digests(split)
+        fingerprint = self.dataset.fingerprint(split)
+        return [
+            f"{where}:{fingerprint}",
+            *(f"{where}/{scene}:{digest}" for scene, digest in scenes.items()),
+        ]
+
+
+@runtime_checkable
+class TraceableDataset(Dataset, Protocol):
+    """A dataset that recognises a scene in another split or folder."""
+
+    def scene_digests(self, split: str) -> Mapping[str, str]:
+        """Scene → a digest of its content, the same wherever the same scene stands."""
 
 
 class RerenderingDataset(Dataset, Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 
@@ -19,6 +20,7 @@ class Option:
         type: str, int, float, bool or pathlib.Path (relative to the benchmark file).
         default: None where the option must be given or means "not set"; see `required`.
         bounds: inclusive range of a number, None where unbounded.
+        positional: of a command, written as a word without its name.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Option:
     bounds: tuple[float | None, float | None] = (None, None)
     help: str = ""
     required: bool = False
+    positional: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,17 @@ class Command:
     """`bench VERB NAME …` calls `entry` ("package.module:function") with the options by keyword.
 
     The verb "doctor" is called by `bench doctor`, without options, and returns `Diagnosis` entries.
+
+    Attributes:
+        dataset: the command works on a dataset: `--dataset NAME` and `--dataset-option KEY=VALUE`
+            choose it, and the entry receives it as `dataset`, an `api.Source`.
     """
 
     verb: str
     entry: str
     options: tuple[Option, ...] = ()
     help: str = ""
+    dataset: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,22 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Where a trained method's weights lie.
+
+    A .safetensors file says what it has seen: its header's `__metadata__` holds `trained_on`, a
+    JSON list of what `api.Source.seen` returns. No split that shares data with it is tested on.
+
+    Attributes:
+        option: name of the method's Path option that chooses another file.
+        embedded: the file that serves where that option is not set.
+    """
+
+    option: str
+    embedded: Path | None = None
+
+
+@dataclass(frozen=True)
 class MethodCard:
     """What a method is and what it meets.
 
@@ -75,6 +99,7 @@ class MethodCard:
         batch: most samples per call of predict.
         fit: what is optimised at test time.
         training: what learned weights have seen.
+        weights: where they lie; part of every prediction's key.
         floor: a trivial method, shown and never ranked.
     """
 
@@ -93,6 +118,7 @@ class MethodCard:
     batch: int = 1
     fit: Literal["feed-forward", "per image", "per scene"] = "feed-forward"
     training: Literal["none", "general", "in-domain"] = "none"
+    weights: Weights | None = None
     floor: bool = False
     options: tuple[Option, ...] = ()
     commands: tuple[Command, ...] = ()
@@ -157,6 +183,7 @@ class MetricCard:
         inputs: quantities the dataset must offer.
         over: the unit of one call: an item, a pair of items of a scene, a scene, or the dataset.
         reads: which fields of `Item` are filled.
+        protocols: the only ones it is scored under; empty: every one that has a rule for it.
     """
 
     name: str
@@ -170,6 +197,7 @@ class MetricCard:
     inputs: tuple[str, ...] = ()
     over: Literal["item", "pair", "scene", "dataset"] = "item"
     reads: tuple[Literal["prediction", "target", "inputs", "cost"], ...] = ("prediction", "target")
+    protocols: tuple[str, ...] = ()
     licence: str = ""
     paper: str = ""
     commands: tuple[Command, ...] = ()

@@ -222,3 +222,12 @@ def _read(text: str, wanted: type, where: str) -> Any:
         return wanted(text)
     except ValueError as error:
         raise ConfigError(f"{where}: must be {wanted.__name__}, not {text!r}") from error
+
+
+def pairs(texts: Sequence[str], where: str) -> dict[str, str]:
+    """KEY=VALUE texts of a command line as a mapping. Raises `ConfigError` for another form."""
+    split = [text.partition("=") for text in texts]
+    for text, (_, sign, _) in zip(texts, split, strict=True):
+        if not sign:
+            raise ConfigError(f"{where}: {text!r} is not KEY=VALUE")
+    return {key: value for key, _, value in split}

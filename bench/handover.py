@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from bench.api import Dataset, Key, Query, Sample
 from bench.errors import DataError, InvalidValueError
 from bench.graphics.environments import to_frame
 from bench.jobs import Job
-from bench.quantities import VOCABULARY, Camera, Environment, Value, Values, validate
+from bench.quantities import VOCABULARY, Camera, Environment, Mesh, Value, Values, validate
 
 
 def seed_of(seed: int, key: Key) -> int:
@@ -23,7 +25,10 @@ def seed_of(seed: int, key: Key) -> int:
 def hand_over(dataset: Dataset, job: Job, key: Key) -> Sample:
     """Read one sample and strip it to what the job's method may see.
 
-    Targets are opened only where bench.toml grants one.
+    Targets are opened only where bench.toml grants one. A method that is not handed the camera gets
+    everything relative to it: lights in the camera frame; each other camera (of a query, of a
+    reference photo, of the context) and each mesh in a world whose axes are the OpenCV axes of the
+    sample's own camera, which would have the identity pose there.
 
     Raises:
         DataError: naming the item, where an input cannot be read or breaks its contract.
@@ -44,8 +49,9 @@ def hand_over(dataset: Dataset, job: Job, key: Key) -> Sample:
         _check(query.condition, key)
     if "camera" not in inputs:
         camera = sample.inputs.get("camera")
-        inputs = _in_camera_frame(inputs, camera)
-        queries = [replace(q, condition=_in_camera_frame(q.condition, camera)) for q in queries]
+        inputs = _relative(inputs, camera)
+        context = tuple(_relative(view, camera) for view in context)
+        queries = [replace(q, condition=_relative(q.condition, camera)) for q in queries]
     return Sample(
         scene=key.scene,
         id=key.id,
@@ -107,9 +113,22 @@ def _queries(sample: Sample, job: Job) -> list[Query]:
     return asked
 
 
-def _in_camera_frame(values: Values, camera: Value | None) -> Values:
-    # A method that is not told the camera could not use a light in the world frame.
-    light = values.get("environment")
-    if isinstance(light, Environment) and light.frame == "world" and isinstance(camera, Camera):
-        return {**values, "environment": to_frame(light, "camera", camera)}
-    return values
+def _relative(values: Values, camera: Value | None) -> Values:
+    # A method that is not told the camera could use neither light nor pose of the world.
+    if not isinstance(camera, Camera):
+        return values
+    return {name: _seen_from(value, camera) for name, value in values.items()}
+
+
+def _seen_from(value: Value, camera: Camera) -> Value:
+    """A light in the frame of `camera`; a camera or mesh in its OpenCV axes, scene units."""
+    if isinstance(value, Environment):
+        return to_frame(value, "camera", camera)
+    if isinstance(value, Camera):
+        pose = np.linalg.solve(camera.camera_to_world, value.camera_to_world)
+        return replace(value, camera_to_world=pose)
+    if isinstance(value, Mesh):
+        rotation, position = camera.camera_to_world[:3, :3], camera.camera_to_world[:3, 3]
+        vertices = (value.vertices - position) @ rotation  # N×3, rows Rᵀ (v − c)
+        return replace(value, vertices=vertices.astype(value.vertices.dtype))
+    return value

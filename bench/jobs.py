@@ -77,6 +77,14 @@ class Job:
             privileged=self.granted,
         )
 
+    @property
+    def weights(self) -> Path | None:
+        """The file of a trained method's weights: the one chosen, or else the embedded one."""
+        if self.method.weights is None:
+            return None
+        chosen = self.options.get(self.method.weights.option)
+        return Path(chosen) if chosen else self.method.weights.embedded
+
     def key(self, fingerprint: str) -> str:
         """Digest of all that decides a prediction; `fingerprint` is the dataset's."""
         body = {
@@ -86,7 +94,7 @@ class Job:
                 source_hash(self.method.implementation),
             ],
             "options": dict(self.options),
-            "files": _file_digests(self.method.options, self.options),
+            "files": _file_digests(self.method.options, self.options) | self._weights_digest(),
             "dataset": [
                 self.dataset.name,
                 self.dataset.version,
@@ -100,6 +108,10 @@ class Job:
             "seed": self.seed,
         }
         return digest(body)
+
+    def _weights_digest(self) -> dict[str, str]:
+        file = self.weights
+        return {"weights": content_digest(file)} if file is not None and file.exists() else {}
 
 
 def job_name(label: str, dataset: str, split: str) -> str:
@@ -159,10 +171,11 @@ def _file_digests(options: Iterable[Option], chosen: Mapping[str, Any]) -> dict[
     """Content digests of the files that options name: weights, priors, models."""
     paths = {option.name: chosen.get(option.name) for option in options if option.type is Path}
     files = {name: Path(value) for name, value in paths.items() if value}
-    return {name: _content(file) for name, file in files.items() if file.exists()}
+    return {name: content_digest(file) for name, file in files.items() if file.exists()}
 
 
-def _content(path: Path) -> str:
+def content_digest(path: Path) -> str:
+    """Sixteen digits over the name and the bytes of a file, or of each file of a folder."""
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     total = hashlib.sha256()
     for file in files:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.environment import describe_machine
+from bench.jobs import Job, content_digest
 from bench.plan import Plan
 from bench.plugins import Registry, source_hash
 from bench.work import Settings, Work
@@ -60,6 +61,7 @@ def _row(work: Work, before: Mapping[str, Any]) -> dict[str, Any]:
         "version": job.method.version,
         "source": source_hash(job.method.implementation),
         "options": dict(job.options),
+        "weights": _weights(job),
         "device": made["device"],
         "threads": made["threads"],
         "seed": job.seed,
@@ -69,3 +71,10 @@ def _row(work: Work, before: Mapping[str, Any]) -> dict[str, Any]:
         "fingerprint": work.opened.fingerprint,
         "samples": [list(key) for key in work.opened.keys],
     }
+
+
+def _weights(job: Job) -> dict[str, str] | None:
+    file = job.weights
+    if file is None or not file.exists():
+        return None
+    return {"file": str(file), "digest": content_digest(file)}

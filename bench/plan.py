@@ -140,7 +140,17 @@ _ORACLE = MethodCard(
     name="oracle",
     title="True normals, albedo and light, Lambertian",
     implementation="bench.references:Oracle",
-    predicts=("normal", "albedo", "shading", "depth", "environment", "roughness", "specular"),
+    predicts=(
+        "normal",
+        "albedo",
+        "shading",
+        "depth",
+        "environment",
+        "roughness",
+        "specular",
+        "front",
+        "pitch",
+    ),
     answers={"relit": ("environment",)},
 )
 _NOISE = MethodCard(

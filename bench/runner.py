@@ -8,6 +8,7 @@ from functools import partial
 
 from bench.executors import local
 from bench.jobs import Job, digest
+from bench.overlap import refuse_overlap
 from bench.plan import Plan
 from bench.plugins import Registry
 from bench.predicting import Predictor, stale
@@ -35,7 +36,12 @@ class Runner:
         self.unstored: list[str] = []
 
     def work(self) -> list[Work]:
-        """What every job lacks. Raises `DataError` where a dataset cannot be opened."""
+        """What every job lacks.
+
+        Raises:
+            DataError: where a dataset cannot be opened.
+            ConfigError: where a method's weights were trained on what it is to be tested on.
+        """
         return [self._work(job) for job in self._plan.jobs]
 
     def _work(self, job: Job) -> Work:
@@ -43,6 +49,7 @@ class Runner:
         if where not in self._splits:
             self._splits[where] = open_split(job, self._settings.limit)
         opened = self._splits[where]
+        refuse_overlap(job, opened.dataset)
         work = Work(job, opened, job.key(opened.fingerprint))
         if job.kind in ("oracle", "noise"):
             return work

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bench.api import Command, DatasetCard, MethodCard, Option
-from bench.config import resolve_options
+from bench.api import Command, DatasetCard, MethodCard, Option, Source
+from bench.config import from_text, pairs, resolve_options
 from bench.plugins import load, registry
 
 
@@ -42,26 +43,52 @@ def _command(name: str, command: Command) -> click.Command:
         named = {option.name: given[option.name] for option in command.options}
         filled = {key: value for key, value in named.items() if value is not None}
         options = resolve_options(command.options, filled, f"{command.verb} {name}", Path.cwd())
-        load(command.entry)(
-            **{option.name: _as_path(option, options[option.name]) for option in command.options}
-        )
+        arguments = {
+            option.name: _as_path(option, options[option.name]) for option in command.options
+        }
+        if command.dataset:
+            arguments["dataset"] = _source(given["dataset"], given["dataset_option"])
+        load(command.entry)(**arguments)
 
     return click.Command(
         name=name,
         callback=call,
-        params=[_parameter(option) for option in command.options],
-        help=command.help,
+        params=[
+            *(_DATASET if command.dataset else ()),
+            *(_parameter(option) for option in command.options),
+        ],
+        help="\n\n".join([command.help, *_positional_help(command.options)]),
     )
+
+
+_DATASET = (
+    click.Option(["--dataset"], required=True, help="Name of the dataset; see `bench list`."),
+    click.Option(["--dataset-option"], multiple=True, metavar="KEY=VALUE", help="Its options."),
+)
+
+
+def _source(name: str, texts: tuple[str, ...]) -> Source:
+    card: DatasetCard = registry().find("dataset", name)
+    given = from_text(card.options, pairs(texts, "--dataset-option"), "--dataset-option")
+    options = resolve_options(card.options, given, f"--dataset {name}", Path.cwd())
+    return Source(name, options, load(card.implementation)(dict(options)))
 
 
 def _as_path(option: Option, value: Any) -> Any:
     return Path(value) if option.type is Path and value is not None else value
 
 
-def _parameter(option: Option) -> click.Option:
+def _positional_help(options: Sequence[Option]) -> list[str]:
+    """Click prints none by itself."""
+    return [f"{each.name.upper()}: {each.help}" for each in options if each.positional]
+
+
+def _parameter(option: Option) -> click.Parameter:
     flag = "--" + option.name.replace("_", "-")
     kinds: dict[type, Any] = {Path: click.Path(path_type=Path)}
     kind = click.Choice(option.choices) if option.choices else kinds.get(option.type, option.type)
+    if option.positional:
+        return click.Argument([option.name], type=kind, required=option.required)
     names = [option.name, f"{flag}/--no-{flag[2:]}" if option.type is bool else flag]
     return click.Option(
         names,

@@ -10,7 +10,9 @@ import click
 
 from bench.errors import ConfigError
 from bench.plugins import nearest, registry
+from bench.protocol import Protocol, written
 from bench.protocol.named import PROTOCOLS
+from bench.tables.protocols import in_words
 
 _KINDS = ("methods", "datasets", "metrics", "protocols", "reports")
 
@@ -51,7 +53,7 @@ def show(name: str, as_json: bool) -> None:
         return
     for kind, body in found.items():
         click.echo(f"{kind} {name}")
-        click.echo(_lines(body, 1))
+        click.echo(_rules(PROTOCOLS[name]) if kind == "protocol" else _lines(body, 1))
 
 
 def _named(name: str) -> dict[str, Any]:
@@ -67,6 +69,15 @@ def _named(name: str) -> dict[str, Any]:
         known = [*PROTOCOLS, *(n for cards in registry().cards.values() for n in cards)]
         raise ConfigError(f"nothing is called {name!r}{nearest(name, known)}")
     return found
+
+
+def _rules(protocol: Protocol) -> str:
+    """What a protocol says of itself, and its rules in words, one line each."""
+    rules = [(written(rule.pattern, rule.column), rule.comparison) for rule in protocol.rules]
+    width = max(len(pattern) for pattern, _ in rules)
+    head = {"version": protocol.version, "title": protocol.title, "source": protocol.source}
+    lines = [_lines(head, 1), "  rules, the first that fits of each column:"]
+    return "\n".join([*lines, *(f"    {name:<{width}}  {in_words(how)}" for name, how in rules)])
 
 
 def _lines(body: Any, depth: int) -> str:

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import click
 
-from bench.errors import ConfigError
-
 
 @click.group()
 def new() -> None:
@@ -45,10 +43,11 @@ def check(
     as_json: bool,
 ) -> int:
     """Compare the behaviour of the plugin NAME with its card. Exit status 1 where they differ."""
+    from bench.config import pairs
     from bench.conformance.named import check as conform
     from bench.environment import choose_device
 
-    given = dict(_pair(entry) for entry in options)
+    given = pairs(options, "--option")
     findings = conform(name, given, choose_device(device), split or "", kind or "")
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
@@ -56,10 +55,3 @@ def check(
         for finding in findings:
             click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.check}: {finding.message}")
     return 0 if all(finding.ok for finding in findings) else 1
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, sign, value = text.partition("=")
-    if not sign:
-        raise ConfigError(f"--option: {text!r} is not KEY=VALUE")
-    return key, value

@@ -35,7 +35,7 @@ class _Split:
 
 
 class Vases:
-    """A `RerenderingDataset`. Every file is checked against its SHA-256 as it is read.
+    """A `RerenderingDataset` and `TraceableDataset`; each file is checked against its SHA-256.
 
     Options:
         root: folder that holds the split's folder; None for the committed data.
@@ -65,6 +65,10 @@ class Vases:
     def fingerprint(self, split: str) -> str:
         """The digest over all files' checksums, and how many views are context."""
         return f"{self._split(split).fingerprint}-context{self._context}"
+
+    def scene_digests(self, split: str) -> Mapping[str, str]:
+        """The SHA-256 of each scene.json, which lists those of the scene's files."""
+        return self._split(split).scenes
 
     def inputs(self, split: str, key: Key) -> Sample:
         """The image, its mask and camera; the next views; what is asked.

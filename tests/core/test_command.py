@@ -160,6 +160,40 @@ def test_an_unknown_verb_comes_with_the_nearest(command: Command) -> None:
     assert "no such command 'rnu'; did you mean 'run'?" in shown.stderr
 
 
+GREETING = """
+from pathlib import Path
+
+from bench.api import Command, MethodCard, Option, hookimpl
+
+OPTIONS = (
+    Option("file", Path, required=True, positional=True, help="what is greeted"),
+    Option("loud", bool, default=False),
+)
+
+def greet(*, file, loud):
+    print(f"hello {file}", "!" * loud)
+
+@hookimpl
+def bench_methods():
+    command = Command("greet", "greeting_module:greet", OPTIONS, help="Say hello.")
+    return (MethodCard("greeting", "", "greeting_module:Greeting", commands=(command,)),)
+"""
+
+
+def test_a_positional_option_is_a_word_without_a_name(
+    plain: Any, command: Command, tmp_path: Path
+) -> None:
+    plain.add("greeting", GREETING)
+    said = command("greet", "greeting", "--loud", "a.png", cwd=tmp_path)
+    lacking = command("greet", "greeting")
+    shown = command("greet", "greeting", "--help")
+    for left in plain.site.glob("greeting*"):
+        left.rename(tmp_path / left.name)
+    assert said.stdout == f"hello {tmp_path / 'a.png'} !\n"
+    assert lacking.returncode == 2 and "Missing argument 'FILE'" in lacking.stderr
+    assert "FILE: what is greeted" in shown.stdout and "Say hello." in shown.stdout
+
+
 def test_cleaning_removes_what_no_current_row_refers_to(
     plain: Any, command: Command, tmp_path: Path
 ) -> None:

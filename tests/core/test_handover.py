@@ -15,7 +15,7 @@ from bench.handover import hand_over, seed_of
 from bench.jobs import Job
 from bench.plan import make
 from bench.plugins import load
-from bench.quantities import Camera, Environment
+from bench.quantities import Camera, Environment, Mesh
 
 KEY = Key("scene0", "item1")
 
@@ -107,6 +107,63 @@ def test_with_a_camera_the_light_stays_in_the_world_frame(tiny: Any, job: Any) -
     assert isinstance(sample.inputs["camera"], Camera)
     assert light.frame == "world"
     assert light.radiance[4, 12].sum() == 30
+
+
+def test_without_a_camera_other_cameras_are_posed_relative_to_the_input(
+    tiny: Any, job: Any
+) -> None:
+    own = Watched(tiny).inputs("all", KEY).inputs["camera"]
+    assert isinstance(own, Camera)
+    moved = own.camera_to_world.copy()
+    moved[:3, 3] = (2, 3, 5)  # the tiny camera looks along +x: 2 ahead, 3 up, 5 to the right
+    other = replace(own, camera_to_world=moved, height=4)
+    view = {"image": np.ones((8, 8, 3), np.float32), "camera": other}
+    dataset = Watched(tiny, queries=(Query("away", "view", {"camera": other}),), context=(view,))
+    few = job("tiny-few")
+    asking = replace(
+        few,
+        method=replace(few.method, answers={"view": ("camera",)}),
+        dataset=replace(few.dataset, queries={"view": ("camera",)}),
+    )
+    sample = hand_over(dataset, asking, KEY)
+    for values in (sample.queries[0].condition, sample.context[0]):
+        seen: Any = values["camera"]
+        expected = [[1, 0, 0, 5], [0, 1, 0, -3], [0, 0, 1, 2], [0, 0, 0, 1]]  # right, down, ahead
+        np.testing.assert_allclose(seen.camera_to_world, expected, atol=1e-12)
+        np.testing.assert_array_equal(seen.intrinsics, other.intrinsics)
+        assert (seen.height, seen.width) == (4, 8)
+    assert sample.queries[0].condition.keys() == {"camera"}
+
+
+def test_with_a_camera_other_cameras_keep_their_pose(tiny: Any, job: Any) -> None:
+    other = replace(
+        Watched(tiny).inputs("all", KEY).inputs["camera"], camera_to_world=np.diag([1.0, -1, -1, 1])
+    )
+    dataset = Watched(tiny, queries=(Query("away", "view", {"camera": other}),))
+    posed = job("tiny-posed")
+    asking = replace(
+        posed,
+        method=replace(posed.method, answers={"view": ("camera",)}),
+        dataset=replace(posed.dataset, queries={"view": ("camera",)}),
+    )
+    seen: Any = hand_over(dataset, asking, KEY).queries[0].condition["camera"]
+    np.testing.assert_array_equal(seen.camera_to_world, other.camera_to_world)
+
+
+def test_without_a_camera_a_mesh_lies_where_the_input_camera_sees_it(tiny: Any, job: Any) -> None:
+    vertices = np.array([[2, 3, 5], [0, 0, 0], [1, 0, 0]], np.float32)
+    given = Watched(tiny).inputs("all", KEY).inputs
+    pose = np.array([[0, 0, 1, 1], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]], float)
+    inputs = {  # right is the world's +y, down +z, ahead +x, from a place at x = 1
+        **given,
+        "camera": replace(given["camera"], camera_to_world=pose),
+        "mesh": Mesh(vertices, np.array([[0, 1, 2]])),
+    }
+    plain = job("tiny")
+    needing = replace(plain, method=replace(plain.method, needs=("image", "mesh")))
+    seen: Any = hand_over(Watched(tiny, inputs=inputs), needing, KEY).inputs["mesh"]
+    np.testing.assert_allclose(seen.vertices, [[3, 5, 1], [0, 0, -1], [0, 0, 0]])
+    assert seen.vertices.dtype == np.float32
 
 
 def test_a_granted_light_is_turned_too(tiny: Any, job: Any) -> None:

@@ -15,13 +15,13 @@ KINDS = ("methods", "datasets", "metrics", "reports")
 LAYERS = (
     ("errors",),
     ("quantities",),
-    ("graphics", "protocol"),
+    ("graphics", "protocol", "fetching"),
     ("cards",),
     ("api",),
     ("plugins", "wire"),
     ("config", "environment", "store"),
     ("jobs", "references"),
-    ("plan", "work", "handover", "worker", "child", "fits"),
+    ("plan", "work", "handover", "overlap", "worker", "child", "fits"),
     ("units", "records", "writing", "predicting"),
     ("scoring",),
     ("arrays", "recording", "executors"),
@@ -31,7 +31,7 @@ LAYERS = (
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-PLUGIN_MAY = {"api", "quantities", "protocol", "graphics", "errors"}
+PLUGIN_MAY = {"api", "quantities", "protocol", "graphics", "errors", "fetching"}
 
 
 def imports(file: Path) -> Iterator[tuple[str, bool]]:

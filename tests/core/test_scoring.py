@@ -1,15 +1,21 @@
 """Predictions and truth → outcomes: each metric by itself, in the scorer's process."""
 
+import json
 import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import psutil
 import pytest
 
+from bench.api import MetricCard, Score
+from bench.protocol import Comparison, Rule
+from bench.protocol.named import NEUTRAL, SORD
 from bench.recording import Recorder
+from bench.scoring import cells
 from bench.view import StoredRun
 
 ITEMS = {"scene0/item0", "scene0/item1"}
@@ -125,3 +131,20 @@ def test_an_interrupt_while_scoring_ends_the_scorer(
         bench('name = "tiny"')
     commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
     assert not [c for c in commands if "bench.worker" in c and c[-1] == str(os.getpid())]
+
+
+def test_nothing_is_recorded_where_a_protocol_does_not_score_a_metric(bench: Any) -> None:
+    bench.write('name = "tiny"', dataset="scenes = 1", run='protocols = ["neutral", "sord"]')
+    bench.again()
+    found = [json.loads(line) for line in bench.lines()]
+    assert {record["protocol"] for record in found} == {"neutral"}
+    assert all(record["outcomes"] for record in found)
+
+
+def test_a_metric_of_one_protocol_fills_no_cell_of_another() -> None:
+    score = Score("normal.bound", "bound", "lower")
+    bound = MetricCard("bound", "", "m:M", (score,), quantity="normal", protocols=("sord",))
+    assert cells(bound, NEUTRAL) == []
+    assert cells(replace(bound, protocols=()), NEUTRAL) == [("normal.bound", "")]
+    rules = (Rule("normal.*", Comparison()),)
+    assert cells(bound, replace(SORD, rules=rules)) == [("normal.bound", "")]

@@ -1,6 +1,8 @@
 """Cards of a small stranger: scenes made by formula, methods that misbehave when told to."""
 
-from bench.api import DatasetCard, MethodCard, MetricCard, Option, Score, hookimpl
+from pathlib import Path
+
+from bench.api import DatasetCard, MethodCard, MetricCard, Option, Score, Weights, hookimpl
 
 DATASET = DatasetCard(
     name="tiny",
@@ -46,6 +48,12 @@ METHODS = (
     _method("tiny-granted", uses=("normal", "albedo")),
     _method("tiny-posed", needs=("image", "camera")),
     _method("tiny-few", views="few"),
+    _method(
+        "tiny-trained",
+        options=(*_OPTIONS, Option("checkpoint", Path)),
+        training="general",
+        weights=Weights("checkpoint"),
+    ),
     _method("tiny-mesh", needs=("image", "mesh")),
     _method("tiny-lacking", "tiny_methods:Lacking"),
     _method("tiny-absent", "no_such_module:Method"),

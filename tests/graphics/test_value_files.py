@@ -29,6 +29,8 @@ def example(quantity: str) -> Any:
         return Environment(rng.random((4, 8, 3), np.float32) * 10, "world")
     if quantity == "light_sh":
         return rng.standard_normal((9, 3)).astype(np.float32)
+    if quantity == "pitch":
+        return np.array([-12.5], np.float32)
     channels = VOCABULARY[quantity].shape[-1]
     array = rng.random((6, 8, channels if isinstance(channels, int) else 5), np.float32)
     if quantity == "normal":

@@ -35,7 +35,7 @@ def encode(linear: Tensor) -> Tensor:
 
 
 def decode(encoded: Tensor) -> Tensor:
-    """Inverse tone map max(x, 1e-7)^2.2, any shape."""
+    """The inverse of `encode`, max(x, 1e-7)^2.2, any shape."""
     return encoded.clamp(min=TONE_FLOOR) ** TONE_GAMMA
 
 
@@ -98,24 +98,20 @@ def specular(
 def reflections(
     centres: Tensor, normals: Tensor, camera: Sequence[float] | Tensor = CAMERA
 ) -> Tensor:
-    """The view direction mirrored about the normal, 2(N·V)N − V, B×…×3.
-
-    Its product with ℓ is V·(2(N·ℓ)N − ℓ), also for normals that are not quite unit.
-    """
+    """The view direction mirrored about the normal, R = 2(N·V)N − V, B×…×3; R·ℓ is V·r."""
     position = torch.as_tensor(camera, dtype=centres.dtype, device=centres.device)
     if position.ndim == 2:
         position = position.reshape(-1, *[1] * (centres.ndim - 2), 3)  # B×…×3
     view = position - centres  # B×…×3
     view = view / (view.norm(dim=-1, keepdim=True) + 1e-7)
-    facing = (normals * view).sum(-1, keepdim=True)  # B×…×1
-    mirrored: Tensor = 2 * facing * normals - view
+    mirrored: Tensor = 2 * (normals * view).sum(-1, keepdim=True) * normals - view
     return mirrored
 
 
 def diffuse_by_lights(normals: Tensor, lights: Tensor, power: Tensor) -> Tensor:
     """Σ power·clamp(N·ℓ, 0, 1), B×N×C, at normals B×N×3 under K×3 lights of power B×K×C."""
-    result: Tensor = _Diffuse.apply(normals, lights, power)
-    return result
+    shaded: Tensor = _Diffuse.apply(normals, lights, power)
+    return shaded
 
 
 def specular_by_lights(
@@ -164,9 +160,7 @@ def to_lat_long(environment: Tensor) -> Tensor:
 
 
 def from_lat_long(radiance: Tensor) -> Tensor:
-    """Radiance …×h×w×C, camera frame → environments …×h×w of the channels' mean.
-
-    The inverse of `to_lat_long`.
+    """The inverse of `to_lat_long`: radiance …×h×w×C → environments …×h×w of the channels' mean.
 
     Raises:
         ValueError: w is not a multiple of four.

@@ -18,7 +18,7 @@ from bench.datasets.vases.layout import Scene
 from bench.datasets.vases.lights import read_stored
 from bench.errors import DataError
 from bench.graphics.image_files import read_image
-from bench.quantities import Environment, Values
+from bench.quantities import Camera, Environment, Values
 
 EMBEDDED = Path(__file__).resolve().parent / "data"
 _VIEW_MAPS = ("mask", "normal", "albedo", "depth", "roughness", "specular")
@@ -97,6 +97,7 @@ class Vases:
             for quantity in _VIEW_MAPS
         }
         maps["shading"] = self._read(split, scene, layout.light_file(view, light, "shading"))
+        maps["pitch"] = _elevation(scene.cameras[view])
         answers = {
             name: {
                 quantity: self._read(split, scene, layout.light_file(*where, "image")),
@@ -225,3 +226,9 @@ class Vases:
             return "its rendering is unfinished: run the same `bench render vases` again"
         known = sorted(path.parent.name for path in self._root.glob(f"*/{layout.MANIFEST}"))
         return f"{self._root} holds {', '.join(known) or 'none'}; set the options root and split"
+
+
+def _elevation(camera: Camera) -> NDArray[np.float32]:
+    """The camera's elevation in degrees, 1: how far an upright vase's top is tilted towards it."""
+    down = -camera.camera_to_world[1, 2]
+    return np.degrees(np.arcsin(np.array([down], np.float32)))

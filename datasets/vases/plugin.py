@@ -41,6 +41,7 @@ def bench_datasets() -> list[DatasetCard]:
                 "roughness",
                 "specular",
                 "environment",
+                "pitch",
             ),
             queries={"relit": ("environment",), "view": ("camera",)},
             context=True,

@@ -1,0 +1,97 @@
+"""The surface's quads under the light that was found, or under any that is asked for (§3.6)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.graphics import environments, phong
+from bench.graphics.normals import opencv_from_camera
+from bench.quantities import Environment
+
+from .derender import Explanation
+
+# More cells than this cost time and change little under the glossiest lobe, 5° wide.
+_MOST_ROWS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Lights:
+    """K distant lights: unit `directions` K×3 in OpenCV camera axes, `power` K×C.
+
+    A surface that faces a light squarely reflects albedo × its power.
+    """
+
+    directions: Tensor
+    power: Tensor
+
+
+def found_lights(explanation: Explanation) -> Lights:
+    """The white light of one explanation (B = 1)."""
+    rows, columns = explanation.environment.shape[-2:]
+    directions = phong.light_directions(rows, columns, device=explanation.environment.device)
+    return Lights(directions, phong.intensities(explanation.environment)[0, :, None])
+
+
+def asked_lights(environment: Environment, like: Tensor) -> Lights:
+    """The pixels of an environment in the camera's frame: power = radiance × solid angle ÷ π."""
+    radiance = environment.radiance
+    if radiance.shape[0] > _MOST_ROWS:
+        radiance = environments.resample(radiance, _MOST_ROWS, 2 * _MOST_ROWS)
+    height, width, channels = radiance.shape
+    power = radiance * environments.solid_angles(height, width)[..., None] / math.pi  # h×w×C
+    directions = opencv_from_camera(environments.directions(height, width))  # h×w×3
+    return Lights(
+        torch.as_tensor(directions.reshape(-1, 3)).to(like),
+        torch.as_tensor(power.reshape(-1, channels)).to(like),
+    )
+
+
+def shaded(
+    explanation: Explanation, lights: Lights, camera: Sequence[float] | Tensor
+) -> tuple[Tensor, Tensor]:
+    """D and S of one explanation's quads (B = 1), outer wall, each 1×C×(H−1)×T; S is without ks.
+
+    `camera` is its position in the object frame; the lights stay where they are.
+    """
+    diffuse = _diffuse(explanation, lights, -explanation.normals)  # C×(H−1)×T
+    return diffuse[None], specular(explanation, lights, camera)[None]
+
+
+def diffuse_sides(explanation: Explanation, lights: Lights) -> tuple[Tensor, Tensor]:
+    """D of one explanation's quads (B = 1) on the outer and on the inner wall, C×(H−1)×T each.
+
+    The inner wall turns its own side to the light, and nothing shades it: on rendered vases, where
+    it is seen through the mouth, that is nearer the truth than the outer wall's light at half the
+    tone-mapped brightness, as the source's renders have it.
+    """
+    normals = explanation.normals
+    return _diffuse(explanation, lights, -normals), _diffuse(explanation, lights, normals)
+
+
+def specular(explanation: Explanation, lights: Lights, camera: Sequence[float] | Tensor) -> Tensor:
+    """S of one explanation's quads (B = 1), outer wall, C×(H−1)×T, seen from `camera`."""
+    normals = -explanation.normals  # 1×(H−1)×T×3, outward
+    reflected = phong.reflections(explanation.centres, normals, camera)  # 1×(H−1)×T×3
+    values = phong.specular_by_lights(
+        normals.flatten(1, 2),
+        reflected.flatten(1, 2),
+        lights.directions,
+        lights.power[None],
+        explanation.shininess,
+    )  # 1×Q×C
+    return _on_quads(values, explanation)
+
+
+def _diffuse(explanation: Explanation, lights: Lights, normals: Tensor) -> Tensor:
+    facing = normals.flatten(1, 2)  # 1×Q×3
+    values = phong.diffuse_by_lights(facing, lights.directions, lights.power[None])  # 1×Q×C
+    return _on_quads(values, explanation)
+
+
+def _on_quads(values: Tensor, explanation: Explanation) -> Tensor:
+    return values[0].T.reshape(-1, *explanation.centres.shape[1:3])  # C×(H−1)×T

@@ -95,6 +95,8 @@ def _lines(body: Any, depth: int) -> str:
 def _inline(value: Any) -> str:
     if isinstance(value, dict) and "default" in value:
         return _option(value)
+    if isinstance(value, dict) and "verb" in value:
+        return f"bench {value['verb']} … --help: {value['help'] or value['entry']}"
     if isinstance(value, dict):
         pairs = {key: entry for key, entry in value.items() if entry not in ("", (), None)}
         return ", ".join(f"{key} {_inline(entry)}" for key, entry in pairs.items())

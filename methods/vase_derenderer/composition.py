@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from bench.graphics.phong import encode
+from bench.graphics.phong import decode, encode
+
+_LEAST_LIGHT = 1e-2
 
 
 def composed(albedo: Tensor, diffuse: Tensor, specular: Tensor, specular_albedo: Tensor) -> Tensor:
@@ -34,6 +36,18 @@ def resized(quads: Tensor, size: tuple[int, int]) -> Tensor:
     """Values at quads B×a×b (or B×C×a×b) as a texture B×1×h×w (B×C×h×w), bilinear, not wrapping."""
     maps = quads[:, None] if quads.ndim == 3 else quads  # B×C×a×b
     return functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
+def photo_albedo(texture: Tensor, diffuse: Tensor) -> Tensor:
+    """Linear albedo B×3×S×S in [0, 1] that the photo's texture shows under diffuse light alone.
+
+    Not of the paper: it keeps what the photo shows in full, highlights with it.
+
+    Args:
+        texture: tone-mapped, B×3×S×S.
+        diffuse: D at the texels, B×1×S×S.
+    """
+    return (decode(texture) / diffuse.clamp(min=_LEAST_LIGHT)).clamp(max=1)
 
 
 def whole_texture(crop: Tensor) -> Tensor:

@@ -13,6 +13,8 @@ from bench.graphics import environments, phong
 from bench.graphics.normals import opencv_from_camera
 from bench.quantities import Environment
 
+from .composition import resized
+from .configuration import Configuration
 from .derender import Explanation
 
 # More cells than this cost time and change little under the glossiest lobe, 5° wide.
@@ -95,3 +97,38 @@ def _diffuse(explanation: Explanation, lights: Lights, normals: Tensor) -> Tenso
 
 def _on_quads(values: Tensor, explanation: Explanation) -> Tensor:
     return values[0].T.reshape(-1, *explanation.centres.shape[1:3])  # C×(H−1)×T
+
+
+@dataclass(frozen=True, eq=False)
+class Shaded:
+    """The front crop of B explanations under their own light.
+
+    Attributes:
+        diffuse: B×1×S×S, resampled from the quads.
+        specular: B×1×S×S, times the specular albedo.
+        mean_diffuse: B, the mean over the crop's quads.
+    """
+
+    diffuse: Tensor
+    specular: Tensor
+    mean_diffuse: Tensor
+
+
+def shaded_front(explanation: Explanation, configuration: Configuration) -> Shaded:
+    """Shade the front crop's quads and one column to each side, which the resampling reads."""
+    first, last = configuration.front.start, configuration.front.stop
+    columns = slice(first - 1, last + 1)
+    centres = explanation.centres[:, :, columns]  # B×h×w×3
+    normals = -explanation.normals[:, :, columns]  # B×h×w×3
+    light = explanation.environment
+    diffuse = phong.diffuse(normals, light)  # B×h×w
+    specular = phong.specular(centres, normals, light, explanation.shininess)  # B×h×w
+    size = configuration.size
+    pixels = size // (last - first)  # of one quad column
+    wide = (size, size + 2 * pixels)
+    scale = explanation.specular_albedo[:, None, None, None]  # B×1×1×1
+    return Shaded(
+        resized(diffuse, wide)[..., pixels:-pixels],  # B×1×S×S
+        scale * resized(specular, wide)[..., pixels:-pixels],  # B×1×S×S
+        diffuse[:, :, 1:-1].mean((1, 2)),
+    )

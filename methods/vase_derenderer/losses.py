@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -17,9 +16,9 @@ from bench.graphics.rasterisers.fragments import (
     sample_texture,
 )
 
-from .composition import resized
 from .configuration import Configuration
 from .derender import Explanation, Shape
+from .lighting import Shaded
 
 WEIGHTS: Mapping[str, float] = {
     "mask": 10.0,
@@ -32,41 +31,6 @@ WEIGHTS: Mapping[str, float] = {
 }
 
 _DIFFUSE, _TOLERANCE = 0.5, 0.1
-
-
-@dataclass(frozen=True, eq=False)
-class Shaded:
-    """The front crop of B explanations under their own light.
-
-    Attributes:
-        diffuse: B×1×S×S, resampled from the quads.
-        specular: B×1×S×S, times the specular albedo.
-        mean_diffuse: B, the mean over the crop's quads.
-    """
-
-    diffuse: Tensor
-    specular: Tensor
-    mean_diffuse: Tensor
-
-
-def shaded_front(explanation: Explanation, configuration: Configuration) -> Shaded:
-    """Shade the front crop's quads and one column to each side, which the resampling reads."""
-    first, last = configuration.front.start, configuration.front.stop
-    columns = slice(first - 1, last + 1)
-    centres = explanation.centres[:, :, columns]  # B×h×w×3
-    normals = -explanation.normals[:, :, columns]  # B×h×w×3
-    light = explanation.environment
-    diffuse = phong.diffuse(normals, light)  # B×h×w
-    specular = phong.specular(centres, normals, light, explanation.shininess)  # B×h×w
-    size = configuration.size
-    pixels = size // (last - first)  # of one quad column
-    wide = (size, size + 2 * pixels)
-    scale = explanation.specular_albedo[:, None, None, None]  # B×1×1×1
-    return Shaded(
-        resized(diffuse, wide)[..., pixels:-pixels],  # B×1×S×S
-        scale * resized(specular, wide)[..., pixels:-pixels],  # B×1×S×S
-        diffuse[:, :, 1:-1].mean((1, 2)),
-    )
 
 
 def with_mean_albedo(albedo: Tensor) -> Tensor:

@@ -22,12 +22,12 @@ from bench.quantities import Camera, Environment, Mesh, Values
 
 from . import viewpoints
 from .checkpoints import EMBEDDED, load
-from .composition import back_filled
+from .composition import back_filled, photo_albedo
 from .configuration import OFFICIAL_MET, OFFICIAL_SYNTHETIC
 from .derender import Explanation, explain, shape_of
 from .evidence import outline_evidence
 from .framing import Framed, framed
-from .lighting import Lights, asked_lights, diffuse_sides, found_lights, specular
+from .lighting import Lights, asked_lights, diffuse_sides, found_lights, shaded_front, specular
 from .render import Seen, look
 from .viewpoints import Viewpoint
 
@@ -61,6 +61,7 @@ class VaseDerenderer:
         self._configuration = loaded.configuration
         self._networks = loaded.networks.to(device)
         self._rasteriser = rasteriser(options.get("backend") or None, device)
+        self._from_photo = options.get("albedo") == "photo"
         self._least_evidence = float(options.get("least_evidence", LEAST_EVIDENCE))
         self._device = device
 
@@ -87,7 +88,11 @@ class VaseDerenderer:
         parts = [self._networks.netR(2 * image - 1) for image in images[:, None]]
         column, scalars = (torch.cat(each) for each in zip(*parts, strict=True))  # B×H, B×5
         shape = shape_of(column, scalars, self._configuration)
-        return explain(self._networks, images, shape, self._configuration)
+        found = explain(self._networks, images, shape, self._configuration)
+        if not self._from_photo:
+            return found
+        light = shaded_front(found, self._configuration)
+        return dataclasses.replace(found, albedo=photo_albedo(found.texture, light.diffuse))
 
     def _look(
         self, samples: Sequence[Sample], photos: Sequence[Framed], found: Explanation

@@ -164,6 +164,14 @@ def bench_methods() -> list[MethodCard]:
                 _CONFIGURATION,
                 _BACKEND,
                 Option(
+                    "albedo",
+                    str,
+                    default="network",
+                    choices=("network", "photo"),
+                    help="the albedo network's, as published, or the photo's texture divided by "
+                    "the diffuse shading",
+                ),
+                Option(
                     "least_evidence",
                     float,
                     default=0.4,

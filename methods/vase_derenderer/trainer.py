@@ -20,6 +20,7 @@ from bench.graphics.rasterisers import Rasteriser
 from . import losses
 from .configuration import Configuration
 from .derender import Explanation, Shape, derender, shape_of
+from .lighting import shaded_front
 from .networks import Networks
 from .patches import real_and_fake
 
@@ -220,7 +221,7 @@ class Trainer:
         images, masks, distances, told = self._here(images, masks, distances, pitch)
         explanation = derender(self.networks, images, self.configuration)
         self._refuse(_fields(explanation))
-        shaded = losses.shaded_front(explanation, self.configuration)
+        shaded = shaded_front(explanation, self.configuration)
         self._specular = shaded.specular
         terms, silhouettes, renders = losses.reconstruction(
             explanation, shaded, images, masks, distances, self.rasteriser, self.configuration

@@ -14,6 +14,7 @@ from bench.graphics.rasterisers import Rasteriser, rasteriser
 from bench.methods.vase_derenderer import losses
 from bench.methods.vase_derenderer.configuration import OFFICIAL_MET, Configuration
 from bench.methods.vase_derenderer.derender import Explanation, posed
+from bench.methods.vase_derenderer.lighting import Shaded, shaded_front
 
 Array = NDArray[np.float64]
 
@@ -204,7 +205,7 @@ def expected_losses(
 @pytest.mark.parametrize("light", [0.12, 0.5], ids=["dim", "overexposed"])
 def test_every_loss_is_that_of_the_spec(backend: Rasteriser, light: float) -> None:
     explanation, seen = explained(0, light), pictures(0)
-    shaded = losses.shaded_front(explanation, TINY)
+    shaded = shaded_front(explanation, TINY)
     found, _, _ = losses.reconstruction(explanation, shaded, *seen, backend, TINY)
     expected = expected_losses(explanation, *seen)
     assert {name: float(v) for name, v in found.items()} == pytest.approx(expected, rel=1e-4)
@@ -212,7 +213,7 @@ def test_every_loss_is_that_of_the_spec(backend: Rasteriser, light: float) -> No
 
 def test_shading_of_the_crop_is_that_of_the_whole_turn() -> None:
     explanation = explained(2)
-    shaded = losses.shaded_front(explanation, TINY)
+    shaded = shaded_front(explanation, TINY)
     for index in range(2):
         item = item_of(explanation, index)
         diffuse, specular = shaded_maps(item)
@@ -229,7 +230,7 @@ def test_diffuse_light_is_free_between_0_4_and_0_6(
     backend: Rasteriser, brightness: float, loss: float
 ) -> None:
     explanation = explained(0)
-    bright = losses.Shaded(*[torch.rand(2, 1, SIZE, SIZE)] * 2, torch.full((2,), brightness))
+    bright = Shaded(*[torch.rand(2, 1, SIZE, SIZE)] * 2, torch.full((2,), brightness))
     found, _, _ = losses.reconstruction(explanation, bright, *pictures(0), backend, TINY)
     assert float(found["diffuse"]) == pytest.approx(loss, abs=1e-7)
 
@@ -269,7 +270,7 @@ _MATERIAL = ("texture", "albedo", "environment", "shininess", "specular_albedo")
 
 def test_only_where_object_and_mask_agree_does_the_image_count(backend: Rasteriser) -> None:
     explanation, (images, masks, distances) = explained(3), pictures(3)
-    shaded = losses.shaded_front(explanation, TINY)
+    shaded = shaded_front(explanation, TINY)
     where = (masks > 0.5).float()
 
     def image_loss(photos: Tensor) -> float:
@@ -289,7 +290,7 @@ def test_the_image_pulls_at_light_albedo_gloss_and_shape(backend: Rasteriser) ->
         getattr(explanation, name).requires_grad_()
         for name in ("albedo", "environment", "shininess", "specular_albedo", "vertices")
     ]
-    shaded = losses.shaded_front(explanation, TINY)
+    shaded = shaded_front(explanation, TINY)
     images, masks, distances = pictures(4)
     found, _, _ = losses.reconstruction(
         explanation, shaded, images, masks, distances, backend, TINY

@@ -13,6 +13,7 @@ from torch import Tensor
 from bench.graphics.rasterisers import rasteriser
 from bench.methods.vase_derenderer import losses
 from bench.methods.vase_derenderer.derender import derender, posed
+from bench.methods.vase_derenderer.lighting import shaded_front
 from bench.methods.vase_derenderer.networks import Networks
 from bench.methods.vase_derenderer.patches import real_and_fake
 from bench.methods.vase_derenderer.sheets import sheet
@@ -73,6 +74,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
     first, same, other = (learned(tmp_path / name) for name in "abc")
     assert first == same
     assert first.keys() == other.keys() and first != other
+    begun_with = [np.array(found["networks.netR.encoder.0.weight"]) for found in (first, other)]
+    assert abs(begun_with[0] - begun_with[1]).max() > 0.05  # four steps move 0.001 at most
     logs = [(tmp_path / name / "log.csv").read_bytes() for name in "abc"]
     assert logs[0] == logs[1] != logs[2]
 
@@ -148,7 +151,7 @@ def test_the_discriminator_teaches_no_one_but_itself(
 def test_adversaries_alone_reach_shape_albedo_but_not_gloss(trainer: Trainer) -> None:
     chosen, images = trainer.configuration, batch()[0]
     explanation = derender(trainer.networks, images, chosen)
-    specular = losses.shaded_front(explanation, chosen).specular
+    specular = shaded_front(explanation, chosen).specular
     _, fake = real_and_fake(explanation.albedo, specular, 16, torch.Generator().manual_seed(0))
     losses.adversarial(trainer.networks.netD(2 * fake - 1)).backward()
     reached = {part: 0.0 for part in PARTS}

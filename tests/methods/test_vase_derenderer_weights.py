@@ -17,7 +17,8 @@ from bench.config import resolve_options
 from bench.errors import DataError
 from bench.graphics.colour import srgb_decode
 from bench.graphics.image_files import read_linear
-from bench.methods.vase_derenderer.checkpoints import EMBEDDED, load as load_weights
+from bench.methods.vase_derenderer.checkpoints import EMBEDDED
+from bench.methods.vase_derenderer.checkpoints import load as load_weights
 from bench.overlap import trained_on
 from bench.plugins import load, registry
 

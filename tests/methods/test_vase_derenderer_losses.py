@@ -257,15 +257,12 @@ def test_the_silhouette_is_that_of_the_spec(backend: Rasteriser) -> None:
         roll=torch.tensor([5 * degrees]),
         shift=torch.tensor([[0.02, -0.03]]),
     )
-    nothing = torch.zeros(1)
-    explanation = Explanation(**vars(shape), **dict.fromkeys(_MATERIAL, nothing))
+    unused = ("texture", "albedo", "environment", "shininess", "specular_albedo")
+    explanation = Explanation(**vars(shape), **dict.fromkeys(unused, torch.zeros(1)))
     mask = losses.silhouettes(explanation, backend, OFFICIAL_MET)[0, 0]
     assert float(mask.mean()) == pytest.approx(0.4924, abs=5e-5)
     rows, columns = np.nonzero(mask.numpy())
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (9, 236, 26, 242)
-
-
-_MATERIAL = ("texture", "albedo", "environment", "shininess", "specular_albedo")
 
 
 def test_only_where_object_and_mask_agree_does_the_image_count(backend: Rasteriser) -> None:

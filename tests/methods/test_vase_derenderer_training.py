@@ -174,6 +174,15 @@ def test_a_warm_up_moves_the_shape_network_alone(trainer: Trainer) -> None:
     assert trainer.step == 1
 
 
+def test_a_warm_up_takes_the_first_steps_as_many_as_asked_for(course: Any, tmp_path: Path) -> None:
+    course(tmp_path, steps=4, warm_up=2, save_every=1)
+    rows = [row for row in log_of(tmp_path) if row["part"] == "train"]
+    steps = {
+        name: [row["step"] for row in rows if row["name"] == name] for name in ("mask", "image")
+    }
+    assert steps == {"mask": ["1", "2", "3", "4"], "image": ["3", "4"]}
+
+
 def test_a_told_pitch_pulls_at_the_shape_network(trainer: Trainer) -> None:
     for step in (trainer.warm_up, trainer.train):
         told = step(*batch(), torch.tensor([3.0, float("nan")]))

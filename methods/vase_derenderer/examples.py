@@ -24,6 +24,7 @@ from bench.quantities import validate
 
 from .backgrounds import Backgrounds, drawn_background
 from .framing import framed, resized
+from .stretching import Shapes, stretched
 
 Bytes = NDArray[np.uint8]
 
@@ -181,8 +182,15 @@ class Examples(Dataset[tuple[Tensor, ...]]):
     workers gives the same batches.
     """
 
-    def __init__(self, split: Split, augmented: bool, backgrounds: Backgrounds) -> None:
+    def __init__(
+        self,
+        split: Split,
+        augmented: bool,
+        backgrounds: Backgrounds,
+        shapes: Shapes = "as-is",
+    ) -> None:
         self._split = split
+        self._shapes = shapes
         self._augmented = augmented
         self._backgrounds = backgrounds
 
@@ -193,6 +201,9 @@ class Examples(Dataset[tuple[Tensor, ...]]):
         picture, seed = index
         rng = np.random.default_rng(seed)
         stored = np.divide(self._split.pictures[picture], 255, dtype=np.float32)  # S×S×4
+        pitch = float(self._split.pitch[picture])
+        if self._augmented and self._shapes == "stretched":
+            stored, pitch = stretched(stored, pitch, rng)
         image, mask = stored[..., :3], stored[..., 3:]
         if self._augmented:
             if rng.random() < 0.5:
@@ -204,7 +215,7 @@ class Examples(Dataset[tuple[Tensor, ...]]):
             torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1), np.float32))
             for array in (image, mask, distances)
         )
-        return *maps, torch.tensor(self._split.pitch[picture])
+        return *maps, torch.tensor(pitch)
 
 
 class Order:

@@ -86,6 +86,15 @@ _TRAIN = Command(
             choices=("as-is", "random"),
             help="behind the masks: as photographed, or often another colour or clouds",
         ),
+        Option(
+            "shapes",
+            str,
+            default="as-is",
+            choices=("as-is", "stretched"),
+            help="as photographed, or rows stretched about the axis into other profiles; the "
+            "background must be black",
+        ),
+        Option("start_from", Path, help="a .safetensors to begin with instead of random weights"),
         Option("device", str, default="auto", help="auto, cpu, cuda or cuda:N"),
         _BACKEND,
         Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -20,12 +21,13 @@ from bench.graphics.rasterisers import rasteriser
 
 from . import losses
 from .backgrounds import Backgrounds
-from .checkpoints import save_safetensors
+from .checkpoints import Loaded, load, save_safetensors
 from .configuration import MINI, OFFICIAL_MET, OFFICIAL_SYNTHETIC
 from .examples import Examples, Split, batches, decode_all
 from .journal import Journal
 from .networks import Networks
 from .sheets import sheet
+from .stretching import Shapes
 from .trainer import LearningRate, Trainer, TrainingError
 from .validation import validate
 
@@ -70,6 +72,8 @@ def train(
     limit: int,
     workers: int,
     backgrounds: str,
+    shapes: str,
+    start_from: Path | None,
     device: str,
     backend: str | None,
     precision: str,
@@ -94,6 +98,8 @@ def train(
     parts = [splits, [val_split]]
     cache = out / "pictures"
     data, held_out = decode_all(dataset, parts, chosen.size, limit, cache, told == "pitch")
+    if shapes == "stretched" and not data.over_black:
+        raise ConfigError("--shapes stretched: the pictures' background must be black")
     settings = {
         "configuration": asdict(chosen),
         "splits": {"train": splits, "val": [val_split]},
@@ -102,9 +108,11 @@ def train(
         "seed": seed,
         "batch": batch,
         "backgrounds": backgrounds,
+        "shapes": shapes,
+        "start_from": _digest(start_from),
         "precision": precision,
         "learning_rate": learning_rate,
-        "decay": decay,
+        "decay": [decay, steps] if decay else 0,
         "warm_up": warm_up,
         "told": told,
         "losses": dict(losses.WEIGHTS),
@@ -113,15 +121,21 @@ def train(
     torch.manual_seed(seed)
     backend_ = rasteriser(backend, device)
     rate = LearningRate(learning_rate, decay, steps)
-    trainer = Trainer(Networks(chosen), chosen, backend_, seed, device, precision, compile, rate)
+    start = load(start_from, chosen) if start_from else Loaded(chosen, Networks(chosen), {})
+    trainer = Trainer(start.networks, chosen, backend_, seed, device, precision, compile, rate)
     trainer.resume(out, tqdm.write)
     schedule = Schedule(steps, warm_up, minutes, validate_every, save_every)
-    examples = Examples(data, augmented=True, backgrounds=cast(Backgrounds, backgrounds))
+    examples = Examples(
+        data,
+        augmented=True,
+        backgrounds=cast(Backgrounds, backgrounds),
+        shapes=cast(Shapes, shapes),
+    )
     feed = batches(examples, batch, seed, trainer.step, workers)
     check = partial(validate, trainer, held_out, dataset, schedule.validated)
     try:
         found = _run(trainer, schedule, feed, out, check)
-        _finish(trainer, out, settings, data, found)
+        _finish(trainer, out, settings, data, found, start.metadata)
     except OSError as error:
         raise TrainingError(
             f"{out}: cannot be written: {error}; free some space and run the same command again, "
@@ -183,9 +197,11 @@ def _finish(
     settings: Mapping[str, Any],
     data: Split,
     found: Mapping[str, float],
+    before: Mapping[str, Any],
 ) -> None:
     record = {
         **settings,
+        "started_from": before.get("record"),
         "steps": trainer.step,
         "seconds": round(trainer.seconds),
         "validation": {name: round(value, 5) for name, value in found.items()},
@@ -198,7 +214,7 @@ def _finish(
     save_safetensors(
         out / WEIGHTS,
         trainer.networks,
-        {"record": record, "trained_on": list(data.seen)},
+        {"record": record, "trained_on": sorted({*before.get("trained_on", ()), *data.seen})},
     )
     print(f"{out / WEIGHTS}: {trainer.step} steps, {_written(found)}")
 
@@ -223,6 +239,10 @@ def _claim(out: Path, settings: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"{path}: the folder holds a training with other {', '.join(other)}; give another --out"
         )
+
+
+def _digest(path: Path | None) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
 
 
 def _write_whole(path: Path, content: Mapping[str, Any]) -> None:

@@ -60,6 +60,8 @@ class Course:
             "decay": 0.0,
             "warm_up": 0,
             "told": "nothing",
+            "shapes": "as-is",
+            "start_from": None,
             "seed": 0,
             "limit": 0,
             "workers": 0,

@@ -53,8 +53,6 @@ NUMBERS = (
 )
 """Items of a rendered vase that are text."""
 
-_SHOWN = 20
-
 
 class Pair(NamedTuple):
     """The files of one image and its mask."""
@@ -122,9 +120,8 @@ def items(root: Path, split: str, name: str, wanted: Iterable[str], advice: str)
 
 
 def listed(problems: Sequence[str]) -> str:
-    """Many lines as one message that stays readable."""
-    more = len(problems) - _SHOWN
-    return "\n  ".join([*problems[:_SHOWN], *([f"… and {more} more"] if more > 0 else [])])
+    """Every problem on a line of its own, for all are to be mended at once."""
+    return "\n  ".join(problems)
 
 
 def _mask(image: Path, images: Path, rendered: bool) -> Path:

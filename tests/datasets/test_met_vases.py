@@ -87,12 +87,13 @@ def test_all_missing_masks_are_named_at_once_and_where_to_get_them(root: Path) -
     assert "masks/deep/c.png" in str(caught.value)
 
 
-def test_a_long_list_of_missing_masks_stays_readable(tmp_path: Path) -> None:
+def test_every_missing_mask_is_named(tmp_path: Path) -> None:
     for number in range(30):
         add(tmp_path, f"{number}.png", photo(), disc())
         (tmp_path / f"image_mask/train/masks/{number}.png").unlink()
-    with pytest.raises(DataError, match="… and 10 more"):
+    with pytest.raises(DataError) as caught:
         opened(tmp_path).samples("train")
+    assert all(f"masks/{number}.png" in str(caught.value) for number in range(30))
 
 
 def test_verify_names_every_file_that_is_not_well(root: Path) -> None:

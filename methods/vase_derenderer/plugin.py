@@ -183,7 +183,7 @@ def bench_methods() -> list[MethodCard]:
                 Option(
                     "least_evidence",
                     float,
-                    default=0.4,
+                    default=0.45,
                     bounds=(0, 1),
                     help="share of the found outline along which the photo must show its strongest "
                     "edge; below it the photo shows no vase, and the outcome is a failure",

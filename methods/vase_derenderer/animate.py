@@ -23,7 +23,7 @@ from bench.graphics.rasterisers import rasteriser
 from bench.graphics.textured_mesh_files import write_textured_mesh
 
 from .checkpoints import EMBEDDED, Loaded, load
-from .configuration import OFFICIAL_MET, OFFICIAL_SYNTHETIC
+from .configuration import CONFIGURATIONS
 from .derender import Explanation, derender
 from .evidence import outline_evidence
 from .films import FRAMES, RATE, Studio, moving_light, turning
@@ -37,8 +37,6 @@ FILMS: dict[str, Callable[[Explanation, Studio], Iterator[NDArray[np.uint8]]]] =
     "relight": moving_light,
 }
 STILL_EVERY = 8
-
-_PUBLISHED = {each.name: each for each in (OFFICIAL_MET, OFFICIAL_SYNTHETIC)}
 
 
 @torch.inference_mode()
@@ -152,7 +150,7 @@ def _loaded(checkpoint: Path | None, configuration: str | None) -> Loaded:
             f"{EMBEDDED}: no weights came with this installation; name a file with --checkpoint, "
             "or make one with `bench train vase-derenderer`"
         )
-    return load(checkpoint or EMBEDDED, _PUBLISHED.get(configuration or ""))
+    return load(checkpoint or EMBEDDED, CONFIGURATIONS.get(configuration or ""))
 
 
 def _device(name: str) -> str:

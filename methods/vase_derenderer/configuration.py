@@ -206,3 +206,6 @@ MINI = Configuration(
     patch=32,
 )
 """Small enough to train on two cores in about an hour, and to ship."""
+
+CONFIGURATIONS = {each.name: each for each in (MINI, OFFICIAL_MET, OFFICIAL_SYNTHETIC)}
+"""Those that have a name."""

@@ -23,7 +23,7 @@ from bench.quantities import Camera, Environment, Mesh, Values
 from . import viewpoints
 from .checkpoints import EMBEDDED, load
 from .composition import back_filled, photo_albedo
-from .configuration import OFFICIAL_MET, OFFICIAL_SYNTHETIC
+from .configuration import CONFIGURATIONS
 from .derender import Explanation, explain, shape_of
 from .evidence import outline_evidence
 from .framing import Framed, framed
@@ -40,8 +40,6 @@ Rendered validation vases lie above it, but for one in fifty before white; what 
 into interiors, landscapes, noise and plain colour lies below.
 """
 
-_PUBLISHED = {each.name: each for each in (OFFICIAL_MET, OFFICIAL_SYNTHETIC)}
-
 
 class VaseDerenderer:
     """Explains photos of one vase each by a surface of revolution, its albedo, gloss and light.
@@ -57,7 +55,7 @@ class VaseDerenderer:
             UnavailableError: the named rasteriser does not work here.
         """
         path = Path(options.get("checkpoint") or EMBEDDED)
-        loaded = load(path, _PUBLISHED.get(options.get("configuration") or ""))
+        loaded = load(path, CONFIGURATIONS.get(options.get("configuration") or ""))
         self._configuration = loaded.configuration
         self._networks = loaded.networks.to(device)
         self._rasteriser = rasteriser(options.get("backend") or None, device)

@@ -22,7 +22,7 @@ from bench.graphics.rasterisers import rasteriser
 from . import losses
 from .backgrounds import Backgrounds
 from .checkpoints import Loaded, load, save_safetensors
-from .configuration import MINI, OFFICIAL_MET, OFFICIAL_SYNTHETIC
+from .configuration import CONFIGURATIONS
 from .examples import Examples, Split, batches, decode_all
 from .journal import Journal
 from .networks import Networks
@@ -31,7 +31,6 @@ from .stretching import Shapes
 from .trainer import LearningRate, Trainer, TrainingError
 from .validation import validate
 
-CONFIGURATIONS = {chosen.name: chosen for chosen in (MINI, OFFICIAL_MET, OFFICIAL_SYNTHETIC)}
 WEIGHTS, RECORD, SETTINGS = "weights.safetensors", "record.json", "settings.json"
 
 

@@ -219,6 +219,12 @@ def test_black_behind_all_pictures_is_noticed(tmp_path: Path) -> None:
     assert not decode(light, ["val"], 32, 0, tmp_path).over_black
 
 
+def test_specks_that_shine_beside_a_mask_leave_the_background_black(tmp_path: Path) -> None:
+    speckled = photo()
+    np.asarray(speckled["image"])[0, :3] = 1.0
+    assert decode(source(train={"a": speckled}), ["train"], 32, 0, tmp_path).over_black
+
+
 def backgrounds(over_black: bool, behind: float) -> list[tuple[Array, Array, Array]]:
     """What 400 draws put behind one photo: linear pictures, with the photo and its mask."""
     shown = photo(background=behind)

@@ -16,6 +16,7 @@ from bench.cards import (
     MethodCard,
     MetricCard,
     Option,
+    PublishedValue,
     ReportCard,
     Score,
     Weights,
@@ -40,6 +41,7 @@ __all__ = [
     "Option",
     "Outcome",
     "Prediction",
+    "PublishedValue",
     "Query",
     "Report",
     "ReportCard",
@@ -269,7 +271,8 @@ class Row:
     """One method under one configuration on one dataset split.
 
     Attributes:
-        kind: "method", "floor", "oracle" or "noise"; only methods without privilege are ranked.
+        kind: "method", "floor", "oracle", "noise" or "published"; only methods without privilege
+            are ranked.
         input_class: views, mask, camera, geometry, light, fit, training → its word.
         privileged: quantities granted (‡).
     """

@@ -38,6 +38,8 @@ class Command:
     """`bench VERB NAME …` calls `entry` ("package.module:function") with the options by keyword.
 
     The verb "doctor" is called by `bench doctor`, without options, and returns `Diagnosis` entries.
+    "import" returns `PublishedValue` entries, which become a run. "export" receives `run`, an
+    `api.RunView`, and `out`, a folder, and returns the paths it wrote.
 
     Attributes:
         dataset: the command works on a dataset: `--dataset NAME` and `--dataset-option KEY=VALUE`
@@ -65,6 +67,36 @@ class Diagnosis:
     found: str
     remedy: str = ""
     needed: bool = False
+
+
+@dataclass(frozen=True)
+class PublishedValue:
+    """One number that somebody else measured; it stands beside measured rows, never among them.
+
+    Attributes:
+        method: as its publication calls it.
+        metric: id of the score that it is, in that score's unit; `column` its second column.
+        scene: the scene (capture) that it is of; "" for the mean over the dataset.
+        std: standard deviation over `n` scenes or images, population (ddof 0), in the same unit.
+        source: publication and table, or repository and path.
+        retrieved: date, year-month-day.
+        verified: read in a primary source, or agreed by two.
+    """
+
+    method: str
+    metric: str
+    value: float
+    dataset: str
+    split: str
+    protocol: str
+    column: str = ""
+    scene: str = ""
+    std: float | None = None
+    n: int | None = None
+    source: str = ""
+    retrieved: str = ""
+    verified: bool = False
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +132,7 @@ class MethodCard:
         fit: what is optimised at test time.
         training: what learned weights have seen.
         weights: where they lie; part of every prediction's key.
+        claims: numbers of its paper, which a report holds against what was measured.
         floor: a trivial method, shown and never ranked.
     """
 
@@ -119,6 +152,7 @@ class MethodCard:
     fit: Literal["feed-forward", "per image", "per scene"] = "feed-forward"
     training: Literal["none", "general", "in-domain"] = "none"
     weights: Weights | None = None
+    claims: tuple[PublishedValue, ...] = ()
     floor: bool = False
     options: tuple[Option, ...] = ()
     commands: tuple[Command, ...] = ()
@@ -137,6 +171,7 @@ class DatasetCard:
         scopes: method scopes it admits; without "scene" where one sample's input shows what
             another's query hides.
         splits: named splits; empty where the user's folder decides.
+        published: a .csv of `PublishedValue` columns, shown beside measured rows.
     """
 
     name: str
@@ -153,6 +188,7 @@ class DatasetCard:
     context: bool = False
     rerenders: bool = False
     splits: tuple[str, ...] = ()
+    published: Path | None = None
     options: tuple[Option, ...] = ()
     commands: tuple[Command, ...] = ()
 
@@ -182,6 +218,8 @@ class MetricCard:
         targets: quantities the dataset must know.
         inputs: quantities the dataset must offer.
         over: the unit of one call: an item, a pair of items of a scene, a scene, or the dataset.
+        pools: of a metric over items: where a comparison's unit is larger, one call takes all of
+            its items (each with its query, where queries are scored).
         reads: which fields of `Item` are filled.
         protocols: the only ones it is scored under; empty: every one that has a rule for it.
     """
@@ -196,6 +234,7 @@ class MetricCard:
     targets: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     over: Literal["item", "pair", "scene", "dataset"] = "item"
+    pools: bool = False
     reads: tuple[Literal["prediction", "target", "inputs", "cost"], ...] = ("prediction", "target")
     protocols: tuple[str, ...] = ()
     licence: str = ""

@@ -59,7 +59,7 @@ class Mesh:
     faces: NDArray[np.integer[Any]]
 
 
-Value: TypeAlias = "Array | Camera | Environment | Mesh"
+Value: TypeAlias = "Array | Camera | Environment | Mesh | Mapping[str, Any]"
 Values: TypeAlias = Mapping[str, Value]
 
 
@@ -110,6 +110,9 @@ VOCABULARY: Mapping[str, Quantity] = {
         Quantity("view", "the scene from another camera", _RGB, colour=True),
         Quantity("reference", "a photo that shows the wanted light", _RGB, colour=True),
         Quantity("framebuffer", "splatted points: RGB, depth, …", ("H", "W", "C")),
+        Quantity("light_direction", "towards a distant light, as normal", (3,), unit_length=True),
+        Quantity("light_intensity", "RGB irradiance of a distant light", (3,), (0, None)),
+        Quantity("judgements", "parsed IIW file: points and which is darker", ()),
     )
 }
 
@@ -126,6 +129,9 @@ def validate(name: str, value: object) -> None:
     quantity = VOCABULARY.get(name)
     if quantity is None:
         raise InvalidValueError("shape", f"{name!r} is not a quantity; see bench.quantities")
+    if name == "judgements":
+        _validate_judgements(value)
+        return
     for part, array in parts(name, value).items():
         _validate_array(quantity, part, array)
 
@@ -157,6 +163,13 @@ _PART_SHAPES: Mapping[str, tuple[str | int, ...]] = {
     "vertices": ("N", 3),
     "faces": ("M", 3),
 }
+
+
+def _validate_judgements(value: object) -> None:
+    """Both lists of IIW's format (specs/datasets.md §5) are there; entries are the reader's."""
+    for part in ("intrinsic_points", "intrinsic_comparisons"):
+        if not isinstance(value, Mapping) or not isinstance(value.get(part), list):
+            raise InvalidValueError("shape", f"judgements: no list {part!r}; expected IIW's JSON")
 
 
 def _validate_array(quantity: Quantity, part: str, array: object) -> None:

@@ -12,7 +12,9 @@ from typing import Literal
 
 Space = Literal["linear", "srgb", "gamma22"]
 MaskMode = Literal["inside", "zero-outside", "soft", "full"]
-Scale = Literal["none", "scalar", "channel", "affine"]
+Scale = Literal["none", "scalar", "channel", "affine", "median", "median-red", "exposure"]
+Channels = Literal["rgb", "grey", "luma"]
+Window = Literal["gauss11", "gauss11-zero", "uniform7", "gauss3"]
 Fit = Literal["linear", "shown"]
 Rounding = Literal["nearest", "down"]
 Resize = Literal["bilinear", "area", "nearest"]
@@ -20,39 +22,72 @@ Resize = Literal["bilinear", "area", "nearest"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that decides a number besides the two arrays.
+    """Everything that decides a number besides the two arrays; specs/metrics.md names the users.
+
+    Steps are in this order: crop, channels "grey", mask, brightening, scale, clip, encoding,
+    rounding, channels "luma".
 
     Attributes:
         space: transfer applied to both colour arrays.
-        mask: "inside" averages over mask pixels; "zero-outside" zeroes the background in both and
-            averages over the frame; "soft" weights each pixel by its coverage; "full" ignores the
-            mask.
+        encoded: how often it is applied; twice is Stanford-ORB's LPIPS.
+        channels: as they are; "grey", their mean; "luma", Rec. 709 weights on what is shown.
+        crop: both are cropped to the largest centred multiple of this; 0 for none.
+        mask: "inside" averages over mask pixels; "zero-outside" replaces the background in both
+            and averages over the frame; "soft" weights each pixel by its coverage; "full" ignores
+            the mask.
+        background: what replaces it, as shown, under "zero-outside".
         threshold: a pixel is inside where the soft mask exceeds this.
         erosion: side of the square the mask is eroded with, in pixels; 0 for none.
-        scale: least squares fitted to the prediction inside the mask: "none", one "scalar",
-            one per "channel", or "affine" (scale and shift).
+        unknown: pixels that the target knows and the prediction does not are "left-out", or
+            "counted" as wrong.
+        brightened: both are multiplied by mean sRGB(target) ÷ mean target, target clipped to
+            [0, 1] (§7.2).
+        scale: fitted to the prediction inside the mask: "none"; by least squares one "scalar", one
+            per "channel", or "affine" (scale and shift); the lower "median" of the ratios per
+            channel, or that of red for all, "median-red"; "exposure", the power of two and then
+            three gains in [0.5, 2] that minimise the difference shown (§0.3).
+        unit: what one scale is fitted to, and what one number is of.
+        views: the scale is fitted to so many items of the unit, evenly spaced from the first; 0
+            for all.
         fit: whether the scale is fitted to and applied on "linear" arrays, before all that follows,
             or on what is "shown", after clipping, encoding and rounding.
         clip: range both arrays are clipped to after scaling, before encoding; None for none.
         peak: the signal peak of PSNR and the data range of SSIM.
+        floor: PSNR is never below that of this constant inside the mask; None for none (§7.2).
         levels: both arrays are rounded to this many steps (255 for 8 bit); None for none.
         rounding: to the "nearest" step, or "down" as a cast to integers does.
         resize: how a prediction of another resolution is brought to the target's.
-        reduction: "mean" of per-unit values, or "pooled" over all pixels.
+        reduction: of a unit of several images, "mean" of their values, or "pooled" over all pixels.
+        window: of SSIM (§7.3): 11 Gaussian taps and whole windows only, or zeros beyond the border;
+            7×7 uniform with sample covariance; 3 Gaussian taps, the border mirrored.
+        averaged: maps of SSIM and LPIPS over the "frame" or "inside" the mask.
+        backbone: of LPIPS.
     """
 
     space: Space = "linear"
+    encoded: int = 1
+    channels: Channels = "rgb"
+    crop: int = 0
     mask: MaskMode = "inside"
+    background: float = 0.0
     threshold: float = 0.5
     erosion: int = 0
+    unknown: Literal["left-out", "counted"] = "left-out"
+    brightened: bool = False
     scale: Scale = "none"
+    unit: Literal["item", "scene", "dataset"] = "item"
+    views: int = 0
     fit: Fit = "linear"
     clip: tuple[float, float] | None = None
     peak: float = 1.0
+    floor: float | None = None
     levels: int | None = None
     rounding: Rounding = "nearest"
     resize: Resize = "bilinear"
     reduction: Literal["mean", "pooled"] = "mean"
+    window: Window = "gauss11"
+    averaged: Literal["frame", "inside"] = "frame"
+    backbone: Literal["alex", "vgg", "squeeze"] = "alex"
 
     @cached_property
     def digest(self) -> str:

@@ -1,32 +1,48 @@
-"""Carry out a `Comparison` on two arrays: mask, scale, clip, encode, quantise, in that order.
+"""Carry out a `Comparison` on pairs of arrays; the order of its steps stands in its docstring.
 
-The scale comes last where the comparison fits it to what is shown. Most metrics are `prepare` and
-one line. Arithmetic is float64. `Comparison.reduction` concerns many units and is not applied here.
+Most metrics are `prepare` and one line. Arithmetic is float64. Where the unit of a comparison is
+more than one item, all of its pairs share a scale: `prepare_unit`.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import InvalidValueError
-from bench.graphics.colour import gamma_encode, srgb_encode
-from bench.protocol import Comparison, Resize, Scale, Space
-from bench.quantities import Value
+from bench.protocol import Comparison, Resize
+from bench.protocol.prepared import Mask, Prepared, pooled_error, psnr
+from bench.protocol.scales import Gain, fit
+from bench.protocol.showing import Float64, brightening, luma, show
+from bench.quantities import Value, Values
 
-Float64 = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+__all__ = [
+    "Float64",
+    "Mask",
+    "Pair",
+    "Prepared",
+    "Scored",
+    "inside_mask",
+    "match",
+    "pair",
+    "pooled_error",
+    "prepare",
+    "prepare_items",
+    "prepare_known",
+    "prepare_known_unit",
+    "prepare_unit",
+    "psnr",
+    "resize",
+    "spaced",
+]
 
-# What an 8-bit file held is just below its step after a round trip through linear float32.
-_STEP_SLACK = 1e-3
-
-# Below this share of its power, the variance of a prediction is rounding and not a signal.
-_CONSTANT = 1e-20
+Pair: TypeAlias = "tuple[Value, Value, Value | None]"
+"""Prediction and target H×W×C, linear, and a mask H×W×1 in [0, 1]; None for the whole frame."""
 
 _INTERPOLATION = {
     "bilinear": cv2.INTER_LINEAR,
@@ -35,49 +51,16 @@ _INTERPOLATION = {
 }
 
 
-class Gain(NamedTuple):
-    """matched = scale · prediction + shift, per channel: C and C numbers."""
+class Scored(Protocol):
+    """What has a prediction and a target, quantity → value: an `api.Item`."""
 
-    scale: Float64
-    shift: Float64
+    @property
+    def prediction(self) -> Values:
+        """What was predicted."""
 
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A pair ready to be measured.
-
-    Attributes:
-        prediction: N×C, the inside pixels in row-major order, in the comparison's space.
-        target: N×C, likewise.
-        inside: H×W, where those pixels lie.
-        pixels: how many pixels a mean goes over: N, or H·W where the background counts as zero.
-        weights: N, the coverage of soft comparisons; None where every inside pixel counts alike.
-    """
-
-    prediction: Float64
-    target: Float64
-    inside: Mask
-    pixels: int
-    weights: Float64 | None = None
-
-    def frames(self) -> tuple[Float64, Float64]:
-        """(prediction, target), H×W×C each, zero outside the mask."""
-        return self._frame(self.prediction), self._frame(self.target)
-
-    def mean_squared_error(self) -> float:
-        """Mean over the comparison's pixels, by their weights, and all channels."""
-        difference = self.prediction - self.target
-        if self.weights is not None:
-            squares = np.einsum("n,nc,nc->", self.weights, difference, difference)
-            return float(squares / (self.weights.sum() * difference.shape[1]))
-        squares = np.einsum("nc,nc->", difference, difference)
-        return float(squares / (self.pixels * difference.shape[1]))
-
-    def _frame(self, values: Float64) -> Float64:
-        channels = values.shape[1]
-        frame = np.zeros((self.inside.size, channels))  # HW×C
-        frame[np.flatnonzero(self.inside)] = values
-        return frame.reshape(*self.inside.shape, channels)  # H×W×C
+    @property
+    def target(self) -> Values:
+        """The truth, with the `mask` of the pixels to be scored where there is one."""
 
 
 def prepare(
@@ -91,37 +74,74 @@ def prepare(
     Raises:
         InvalidValueError: of kind "shape" where the arrays or the mask do not fit one another.
     """
-    first, second = _same_shape(prediction, target)
-    inside = inside_mask(mask, (second.shape[0], second.shape[1]), comparison)
-    return _prepare(first, second, mask, inside, comparison) if inside.any() else None
+    found = prepare_unit([(prediction, target, mask)], comparison)
+    return found[0] if found else None
+
+
+def prepare_unit(pairs: Sequence[Pair], comparison: Comparison) -> list[Prepared]:
+    """Each pair as `prepare` has it, but for one scale that is fitted to all, or to `views` of
+    them; pairs without a pixel inside are left out.
+
+    Raises:
+        InvalidValueError: of kind "shape" where arrays or mask of a pair do not fit one another.
+    """
+    parts = [_inside_pixels(*pair, comparison) for pair in pairs]
+    return _prepared([part for part in parts if part is not None], comparison)
+
+
+def prepare_items(items: Iterable[Scored], quantity: str, comparison: Comparison) -> list[Prepared]:
+    """`prepare_unit` of a quantity of items, each with the `mask` among its targets.
+
+    Raises:
+        InvalidValueError: as `prepare_unit`.
+    """
+    return prepare_unit([pair(item, quantity) for item in items], comparison)
 
 
 def prepare_known(
     prediction: Value, target: Value, mask: Value | None, comparison: Comparison
 ) -> tuple[Prepared, float] | None:
-    """`prepare` for quantities whose zero means unknown: the pixels that both know, and a share.
+    """`prepare` for quantities whose zero means unknown, and the share that the prediction knows.
 
-    The share is of the inside pixels that the target knows; None where it knows none.
+    The pixels are those that both know or, where the unknown are counted, all that the target
+    knows. The share is of the inside pixels that the target knows; None where it knows none.
 
     Raises:
         InvalidValueError: of kind "missing" where the prediction knows none of the target's pixels;
             of kind "shape" as `prepare` does.
     """
-    first, second = _same_shape(prediction, target)
-    inside = inside_mask(mask, (second.shape[0], second.shape[1]), comparison)
-    wanted = inside & second.any(axis=-1)
-    both = wanted & first.any(axis=-1)
-    count, found = int(np.count_nonzero(wanted)), int(np.count_nonzero(both))
+    found = prepare_known_unit([(prediction, target, mask)], comparison)
+    return None if found is None else (found[0][0], found[1])
+
+
+def prepare_known_unit(
+    pairs: Sequence[Pair], comparison: Comparison
+) -> tuple[list[Prepared], float] | None:
+    """`prepare_known` of several pairs with one scale; the share is of all their pixels.
+
+    Raises:
+        InvalidValueError: as `prepare_known`, where none of the pairs' pixels is known.
+    """
+    parts, count, found = [], 0, 0
+    for prediction, target, mask in pairs:
+        cropped = _cropped(prediction, target, mask, comparison)
+        first, second = cropped[0].any(axis=-1), cropped[1].any(axis=-1)  # H×W
+        wanted = inside_mask(cropped[2], second.shape, comparison) & second
+        both = wanted & first
+        count, found = count + int(wanted.sum()), found + int(both.sum())
+        where = wanted if comparison.unknown == "counted" else both
+        if where.any():
+            parts.append(_pixels_of(*cropped, where, comparison))
     if count == 0:
         return None
     if found == 0:
         raise InvalidValueError(
             "missing", f"the prediction is unknown (zero) at all {count} pixels the target knows"
         )
-    return _prepare(first, second, mask, both, comparison), found / count
+    return _prepared(parts, comparison), found / count
 
 
-def inside_mask(mask: Value | None, size: tuple[int, int], comparison: Comparison) -> Mask:
+def inside_mask(mask: Value | None, size: tuple[int, ...], comparison: Comparison) -> Mask:
     """The pixels H×W that a comparison looks at: thresholded, then eroded with a square of ones.
 
     The frame's border does not erode. All pixels where there is no mask or the mode is "full"; all
@@ -146,53 +166,9 @@ def inside_mask(mask: Value | None, size: tuple[int, int], comparison: Compariso
 def match(
     prediction: Float64, target: Float64, comparison: Comparison, weights: Float64 | None = None
 ) -> tuple[Float64, Float64]:
-    """Pixel lists N×C, linear → the same scaled, clipped, encoded and quantised."""
-    if comparison.fit == "shown":
-        shown = show(prediction, comparison), show(target, comparison)
-        return _scaled(*shown, comparison, weights), shown[1]
-    prediction = _scaled(prediction, target, comparison, weights)
-    return show(prediction, comparison), show(target, comparison)
-
-
-def fit_scale(
-    prediction: Float64, target: Float64, scale: Scale, weights: Float64 | None = None
-) -> Gain:
-    """Least squares of lists N×C, optionally weighted by N numbers (specs/metrics.md §0.3).
-
-    "scalar" and "affine" share their numbers among the channels. The sign is free: an inverted
-    prediction gets a negative scale. A prediction of zeros fits any scale and keeps 1; a constant
-    one gets the affine scale 0 and the target's mean as shift.
-    """
-    channels = target.shape[1]
-    if scale == "none":
-        return Gain(np.ones(channels), np.zeros(channels))
-    if scale == "affine":
-        return _fit_affine(prediction, target, weights)
-    weighted = prediction if weights is None else prediction * weights[:, None]  # N×C
-    cross = np.einsum("nc,nc->c", weighted, target)
-    power = np.einsum("nc,nc->c", weighted, prediction)
-    if scale == "scalar":
-        cross, power = np.full(channels, cross.sum()), np.full(channels, power.sum())
-    empty = power == 0
-    return Gain(np.where(empty, 1.0, cross / np.where(empty, 1.0, power)), np.zeros(channels))
-
-
-def show(values: Float64, comparison: Comparison) -> Float64:
-    """Linear values of any shape → clipped, encoded and rounded as the comparison says."""
-    if comparison.clip is not None:
-        values = np.clip(values, *comparison.clip)
-    values = _encode(values, comparison.space)
-    if comparison.levels is None:
-        return values
-    steps = values * comparison.levels
-    steps = np.rint(steps) if comparison.rounding == "nearest" else np.floor(steps + _STEP_SLACK)
-    return np.asarray(steps / comparison.levels)
-
-
-def psnr(prepared: Prepared, comparison: Comparison) -> float:
-    """10 log₁₀(peak² / mean squared error) in dB; ∞ for identical arrays."""
-    error = prepared.mean_squared_error()
-    return math.inf if error == 0 else 10 * math.log10(comparison.peak**2 / error)
+    """Pixel lists N×C, linear → the same scaled, clipped, encoded, rounded."""
+    gain = _gain([(prediction, target, weights)], comparison)
+    return _matched(prediction, target, gain, comparison)
 
 
 def resize(array: NDArray[Any], height: int, width: int, rule: Resize) -> NDArray[Any]:
@@ -209,62 +185,117 @@ def resize(array: NDArray[Any], height: int, width: int, rule: Resize) -> NDArra
     return resized.reshape(height, width, array.shape[2]).astype(array.dtype)
 
 
-def _same_shape(prediction: Value, target: Value) -> tuple[NDArray[Any], NDArray[Any]]:
+def spaced(count: int, views: int) -> list[int]:
+    """The items that a scale is fitted to: k·⌊count ÷ views⌋; all where there are not that many."""
+    if not 0 < views <= count:
+        return list(range(count))
+    return [k * (count // views) for k in range(views)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Pixels:
+    """The inside pixels of a pair, N×C, linear, before any scale."""
+
+    prediction: Float64
+    target: Float64
+    inside: Mask
+    weights: Float64 | None
+
+
+def pair(item: Scored, quantity: str) -> Pair:
+    """One quantity of an item, as `prepare_unit` takes it."""
+    return item.prediction[quantity], item.target[quantity], item.target.get("mask")
+
+
+def _cropped(
+    prediction: Value, target: Value, mask: Value | None, comparison: Comparison
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     first, second = np.asarray(prediction), np.asarray(target)
+    coverage = None if mask is None else np.asarray(mask)
     if first.shape != second.shape:
         raise InvalidValueError(
             "shape", f"the prediction is {first.shape}, the target {second.shape}"
         )
-    return first, second
+    if not comparison.crop:
+        return first, second, coverage
+    sides = []
+    for size in second.shape[:2]:
+        kept = size // comparison.crop * comparison.crop
+        sides.append(slice((size - kept) // 2, (size - kept) // 2 + kept))
+    window = tuple(sides)
+    return first[window], second[window], None if coverage is None else coverage[window]
 
 
-def _prepare(
-    first: NDArray[Any],
-    second: NDArray[Any],
-    mask: Value | None,
+def _inside_pixels(
+    prediction: Value, target: Value, mask: Value | None, comparison: Comparison
+) -> _Pixels | None:
+    cropped = _cropped(prediction, target, mask, comparison)
+    inside = inside_mask(cropped[2], cropped[1].shape[:2], comparison)
+    return _pixels_of(*cropped, inside, comparison) if inside.any() else None
+
+
+def _pixels_of(
+    prediction: NDArray[Any],
+    target: NDArray[Any],
+    mask: NDArray[Any] | None,
     inside: Mask,
     comparison: Comparison,
-) -> Prepared:
+) -> _Pixels:
     where = np.flatnonzero(inside)  # N
+    first, second = _list(prediction, where), _list(target, where)  # N×C
+    if comparison.channels == "grey":
+        first, second = first.mean(1, keepdims=True), second.mean(1, keepdims=True)  # N×1
+    if comparison.brightened:
+        factor = brightening(second)
+        first, second = factor * first, factor * second
     weights = None
     if comparison.mask == "soft" and mask is not None:
-        weights = _pixels(np.asarray(mask), where)[:, 0]  # N
-    matched = match(_pixels(first, where), _pixels(second, where), comparison, weights)
-    pixels = inside.size if comparison.mask == "zero-outside" else len(matched[0])
-    return Prepared(*matched, inside, pixels, weights)
+        weights = _list(mask, where)[:, 0]  # N
+    return _Pixels(first, second, inside, weights)
 
 
-def _scaled(
-    prediction: Float64, target: Float64, comparison: Comparison, weights: Float64 | None
-) -> Float64:
-    if comparison.scale == "none":
-        return prediction
-    gain = fit_scale(prediction, target, comparison.scale, weights)
-    return np.asarray(prediction * gain.scale + gain.shift)  # N×C
-
-
-def _pixels(array: NDArray[Any], where: NDArray[np.intp]) -> Float64:
+def _list(array: NDArray[Any], where: NDArray[np.intp]) -> Float64:
     """The chosen pixels N×C of H×W×C, a channel contiguous: three times as fast to scale by."""
     return array.reshape(-1, array.shape[-1]).take(where, axis=0).astype(np.float64, order="F")
 
 
-def _fit_affine(prediction: Float64, target: Float64, weights: Float64 | None) -> Gain:
-    channels = target.shape[1]
-    shares = np.ones(len(target)) if weights is None else weights
-    shares = shares[:, None] / (shares.sum() * channels)  # N×1
-    mean_prediction, mean_target = (shares * prediction).sum(), (shares * target).sum()
-    centred = prediction - mean_prediction  # N×C
-    variance = float((shares * centred**2).sum())
-    slope = 0.0
-    if variance > _CONSTANT * float((shares * prediction**2).sum()):
-        slope = float((shares * centred * (target - mean_target)).sum()) / variance
-    shift = float(mean_target) - slope * float(mean_prediction)
-    return Gain(np.full(channels, slope), np.full(channels, shift))
+def _prepared(parts: Sequence[_Pixels], comparison: Comparison) -> list[Prepared]:
+    if not parts:
+        return []
+    chosen = [parts[index] for index in spaced(len(parts), comparison.views)]
+    gain = _gain([(part.prediction, part.target, part.weights) for part in chosen], comparison)
+    whole = comparison.mask == "zero-outside"
+    return [
+        Prepared(
+            *_matched(part.prediction, part.target, gain, comparison),
+            part.inside,
+            part.inside.size if whole else len(part.target),
+            part.weights,
+            comparison.background,
+        )
+        for part in parts
+    ]
 
 
-def _encode(values: Float64, space: Space) -> Float64:
-    if space == "srgb":
-        return np.asarray(srgb_encode(values), np.float64)
-    if space == "gamma22":
-        return np.asarray(gamma_encode(values), np.float64)
-    return values
+def _gain(
+    parts: Sequence[tuple[Float64, Float64, Float64 | None]], comparison: Comparison
+) -> Gain | None:
+    if comparison.scale == "none":
+        return None
+    first = np.concatenate([part[0] for part in parts])
+    second = np.concatenate([part[1] for part in parts])
+    weights = [part[2] for part in parts if part[2] is not None]
+    if comparison.fit == "shown":
+        first, second = show(first, comparison), show(second, comparison)
+    return fit(first, second, comparison, np.concatenate(weights) if weights else None)
+
+
+def _matched(
+    prediction: Float64, target: Float64, gain: Gain | None, comparison: Comparison
+) -> tuple[Float64, Float64]:
+    if gain is not None and comparison.fit == "linear":
+        prediction = gain.apply(prediction)
+    shown, wanted = show(prediction, comparison), show(target, comparison)
+    if gain is not None and comparison.fit == "shown":
+        shown = gain.apply(shown)
+    return luma(shown, comparison), luma(wanted, comparison)

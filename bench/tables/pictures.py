@@ -12,7 +12,9 @@ from bench.graphics.colour import luminance, srgb_encode
 from bench.graphics.environments import solid_angles
 from bench.graphics.normals import angular_error_degrees, normalise
 from bench.protocol import Comparison
-from bench.protocol.apply import Gain, fit_scale, inside_mask, resize, show
+from bench.protocol.apply import inside_mask, resize
+from bench.protocol.scales import Gain, fit_scale
+from bench.protocol.showing import show
 
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating[Any]]

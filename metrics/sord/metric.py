@@ -21,7 +21,9 @@ from bench.errors import DataError, InvalidValueError
 from bench.graphics.environments import resample, to_frame
 from bench.graphics.normals import angular_error_degrees, opencv_from_camera
 from bench.protocol import Comparison
-from bench.protocol.apply import Float64, fit_scale, prepare, resize, show
+from bench.protocol.apply import prepare, resize
+from bench.protocol.scales import fit_scale
+from bench.protocol.showing import Float64, show
 from bench.quantities import Camera, Environment, Value
 
 UNKNOWN_DEGREES = 90.0

@@ -13,13 +13,13 @@ from skimage.metrics import peak_signal_noise_ratio
 from bench.errors import InvalidValueError
 from bench.protocol import Comparison
 from bench.protocol.apply import (
-    fit_scale,
     inside_mask,
     prepare,
     prepare_known,
     psnr,
     resize,
 )
+from bench.protocol.scales import fit_scale
 
 Array = NDArray[np.floating[Any]]
 

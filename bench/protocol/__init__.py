@@ -46,6 +46,8 @@ class Comparison:
             per "channel", or "affine" (scale and shift); the lower "median" of the ratios per
             channel, or that of red for all, "median-red"; "exposure", the power of two and then
             three gains in [0.5, 2] that minimise the difference shown (§0.3).
+        fit_threshold: the scale is fitted where the soft mask exceeds this; None for all that is
+            inside.
         unit: what one scale is fitted to, and what one number is of.
         views: the scale is fitted to so many items of the unit, evenly spaced from the first; 0
             for all.
@@ -75,6 +77,7 @@ class Comparison:
     unknown: Literal["left-out", "counted"] = "left-out"
     brightened: bool = False
     scale: Scale = "none"
+    fit_threshold: float | None = None
     unit: Literal["item", "scene", "dataset"] = "item"
     views: int = 0
     fit: Fit = "linear"
@@ -107,13 +110,21 @@ class Rule:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named set of rules; for each column the first rule whose pattern matches holds."""
+    """A named set of rules; for each column the first rule whose pattern matches holds.
+
+    Attributes:
+        source: where the rules were read.
+        notes: what this harness cannot reach, and what is not known, a sentence each.
+        base: of a user's own, the named protocol that it starts from.
+    """
 
     name: str
     version: int
     title: str
     rules: tuple[Rule, ...]
     source: str = ""
+    notes: tuple[str, ...] = ()
+    base: str = ""
 
     def comparisons(self, metric_id: str) -> Iterator[tuple[str, Comparison]]:
         """Yield (column, comparison) for one metric id; none where no pattern matches."""
@@ -125,8 +136,10 @@ class Protocol:
 
     @cached_property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that change with any rule."""
-        body = json.dumps(asdict(self), sort_keys=True)
+        """Twelve hexadecimal digits that change with any rule, and not with what is said of it."""
+        said = ("title", "source", "notes")
+        rules = {name: value for name, value in asdict(self).items() if name not in said}
+        body = json.dumps(rules, sort_keys=True)
         return hashlib.sha256(body.encode()).hexdigest()[:12]
 
 

@@ -7,7 +7,6 @@ more than one item, all of its pairs share a scale: `prepare_unit`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import cv2
@@ -16,9 +15,10 @@ from numpy.typing import NDArray
 
 from bench.errors import InvalidValueError
 from bench.protocol import Comparison, Resize
+from bench.protocol.pixels import Pixels, cropped, inside_mask, inside_pixels, pixels_of
 from bench.protocol.prepared import Mask, Prepared, pooled_error, psnr
 from bench.protocol.scales import Gain, fit
-from bench.protocol.showing import Float64, brightening, luma, show
+from bench.protocol.showing import Float64, luma, show
 from bench.quantities import Value, Values
 
 __all__ = [
@@ -85,7 +85,7 @@ def prepare_unit(pairs: Sequence[Pair], comparison: Comparison) -> list[Prepared
     Raises:
         InvalidValueError: of kind "shape" where arrays or mask of a pair do not fit one another.
     """
-    parts = [_inside_pixels(*pair, comparison) for pair in pairs]
+    parts = [inside_pixels(*pair, comparison) for pair in pairs]
     return _prepared([part for part in parts if part is not None], comparison)
 
 
@@ -124,14 +124,14 @@ def prepare_known_unit(
     """
     parts, count, found = [], 0, 0
     for prediction, target, mask in pairs:
-        cropped = _cropped(prediction, target, mask, comparison)
-        first, second = cropped[0].any(axis=-1), cropped[1].any(axis=-1)  # H×W
-        wanted = inside_mask(cropped[2], second.shape, comparison) & second
+        kept = cropped(prediction, target, mask, comparison)
+        first, second = kept[0].any(axis=-1), kept[1].any(axis=-1)  # H×W
+        wanted = inside_mask(kept[2], second.shape, comparison) & second
         both = wanted & first
         count, found = count + int(wanted.sum()), found + int(both.sum())
         where = wanted if comparison.unknown == "counted" else both
         if where.any():
-            parts.append(_pixels_of(*cropped, where, comparison))
+            parts.append(pixels_of(*kept, where, comparison))
     if count == 0:
         return None
     if found == 0:
@@ -139,28 +139,6 @@ def prepare_known_unit(
             "missing", f"the prediction is unknown (zero) at all {count} pixels the target knows"
         )
     return _prepared(parts, comparison), found / count
-
-
-def inside_mask(mask: Value | None, size: tuple[int, ...], comparison: Comparison) -> Mask:
-    """The pixels H×W that a comparison looks at: thresholded, then eroded with a square of ones.
-
-    The frame's border does not erode. All pixels where there is no mask or the mode is "full"; all
-    that are covered at all where it is "soft".
-
-    Raises:
-        InvalidValueError: of kind "shape" for a mask of another size.
-    """
-    if mask is None or comparison.mask == "full":
-        return np.ones(size, np.bool_)
-    coverage = np.asarray(mask)
-    if coverage.shape != (*size, 1):
-        raise InvalidValueError("shape", f"the mask is {coverage.shape}, not {(*size, 1)}")
-    threshold = 0 if comparison.mask == "soft" else comparison.threshold
-    inside: Mask = coverage[..., 0] > threshold
-    if comparison.erosion:
-        square = np.ones((comparison.erosion, comparison.erosion), np.uint8)
-        inside = cv2.erode(inside.astype(np.uint8), square) > 0
-    return inside
 
 
 def match(
@@ -192,78 +170,16 @@ def spaced(count: int, views: int) -> list[int]:
     return [k * (count // views) for k in range(views)]
 
 
-@dataclass(frozen=True, eq=False)
-class _Pixels:
-    """The inside pixels of a pair, N×C, linear, before any scale."""
-
-    prediction: Float64
-    target: Float64
-    inside: Mask
-    weights: Float64 | None
-
-
 def pair(item: Scored, quantity: str) -> Pair:
     """One quantity of an item, as `prepare_unit` takes it."""
     return item.prediction[quantity], item.target[quantity], item.target.get("mask")
 
 
-def _cropped(
-    prediction: Value, target: Value, mask: Value | None, comparison: Comparison
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-    first, second = np.asarray(prediction), np.asarray(target)
-    coverage = None if mask is None else np.asarray(mask)
-    if first.shape != second.shape:
-        raise InvalidValueError(
-            "shape", f"the prediction is {first.shape}, the target {second.shape}"
-        )
-    if not comparison.crop:
-        return first, second, coverage
-    sides = []
-    for size in second.shape[:2]:
-        kept = size // comparison.crop * comparison.crop
-        sides.append(slice((size - kept) // 2, (size - kept) // 2 + kept))
-    window = tuple(sides)
-    return first[window], second[window], None if coverage is None else coverage[window]
-
-
-def _inside_pixels(
-    prediction: Value, target: Value, mask: Value | None, comparison: Comparison
-) -> _Pixels | None:
-    cropped = _cropped(prediction, target, mask, comparison)
-    inside = inside_mask(cropped[2], cropped[1].shape[:2], comparison)
-    return _pixels_of(*cropped, inside, comparison) if inside.any() else None
-
-
-def _pixels_of(
-    prediction: NDArray[Any],
-    target: NDArray[Any],
-    mask: NDArray[Any] | None,
-    inside: Mask,
-    comparison: Comparison,
-) -> _Pixels:
-    where = np.flatnonzero(inside)  # N
-    first, second = _list(prediction, where), _list(target, where)  # N×C
-    if comparison.channels == "grey":
-        first, second = first.mean(1, keepdims=True), second.mean(1, keepdims=True)  # N×1
-    if comparison.brightened:
-        factor = brightening(second)
-        first, second = factor * first, factor * second
-    weights = None
-    if comparison.mask == "soft" and mask is not None:
-        weights = _list(mask, where)[:, 0]  # N
-    return _Pixels(first, second, inside, weights)
-
-
-def _list(array: NDArray[Any], where: NDArray[np.intp]) -> Float64:
-    """The chosen pixels N×C of H×W×C, a channel contiguous: three times as fast to scale by."""
-    return array.reshape(-1, array.shape[-1]).take(where, axis=0).astype(np.float64, order="F")
-
-
-def _prepared(parts: Sequence[_Pixels], comparison: Comparison) -> list[Prepared]:
+def _prepared(parts: Sequence[Pixels], comparison: Comparison) -> list[Prepared]:
     if not parts:
         return []
     chosen = [parts[index] for index in spaced(len(parts), comparison.views)]
-    gain = _gain([(part.prediction, part.target, part.weights) for part in chosen], comparison)
+    gain = _gain([part.to_fit() for part in chosen], comparison)
     whole = comparison.mask == "zero-outside"
     return [
         Prepared(

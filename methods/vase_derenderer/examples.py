@@ -23,7 +23,7 @@ from bench.graphics.masks import distance_transform
 from bench.quantities import validate
 
 from .backgrounds import Backgrounds, drawn_background
-from .framing import framed, resized
+from .framing import framed, framed_mask
 from .stretching import Shapes, stretched
 
 Bytes = NDArray[np.uint8]
@@ -160,16 +160,6 @@ def _picture(source: Source, split: str, key: Key, size: int) -> Bytes:
     if not (stored[..., 3] > 127).any():
         raise DataError("its mask is empty")
     return stored
-
-
-def framed_mask(mask: NDArray[np.floating[Any]], size: int) -> NDArray[np.float32]:
-    """A mask H×W×1 as size×size×1: padded with zeros to a square, and resized like its image."""
-    height, width = mask.shape[:2]
-    side = max(height, width)
-    top, left = (side - height) // 2, (side - width) // 2
-    square = np.zeros((side, side, 1), np.float32)
-    square[top : top + height, left : left + width] = mask
-    return resized(square, size)
 
 
 def _write_whole(path: Path, array: NDArray[Any]) -> None:

@@ -53,6 +53,16 @@ def framed(image: NDArray[np.floating[Any]], size: int) -> Framed:
     return Framed(resized(square, size), side, left, top)
 
 
+def framed_mask(mask: NDArray[np.floating[Any]], size: int) -> Float32:
+    """A mask H×W×1 as size×size×1: padded with zeros to a square, and resized like its image."""
+    height, width = mask.shape[:2]
+    side = max(height, width)
+    top, left = (side - height) // 2, (side - width) // 2
+    square = np.zeros((side, side, 1), np.float32)
+    square[top : top + height, left : left + width] = mask
+    return resized(square, size)
+
+
 def resized(square: Float32, size: int) -> Float32:
     """A picture N×N×C in [0, 1] as size×size×C, bilinear; smaller ones without aliasing (§5.3).
 

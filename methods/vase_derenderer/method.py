@@ -24,7 +24,7 @@ from . import viewpoints
 from .checkpoints import EMBEDDED, load
 from .composition import back_filled, photo_albedo
 from .configuration import CONFIGURATIONS
-from .derender import Explanation, explain, shape_of
+from .derender import Explanation, Shape, explain, shape_of
 from .evidence import outline_evidence
 from .framing import Framed, framed
 from .lighting import Lights, asked_lights, diffuse_sides, found_lights, shaded_front, specular
@@ -72,25 +72,31 @@ class VaseDerenderer:
                 answered; the text names the sample.
         """
         photos = [_photo(sample, self._configuration.size) for sample in samples]
-        found = self._explain(photos)
+        found = self._explain(samples, photos)
         seen = self._look(samples, photos, found)
         return [
             self._prediction(sample, photos[index], _item(found, index), seen[index])
             for index, sample in enumerate(samples)
         ]
 
-    def _explain(self, photos: Sequence[Framed]) -> Explanation:
+    def _explain(self, samples: Sequence[Sample], photos: Sequence[Framed]) -> Explanation:
         pixels = np.stack([photo.pixels for photo in photos])  # B×S×S×3
         images = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)  # B×3×S×S
         # One by one: rounding depends on the batch, and a silhouette amplifies it to whole samples.
         parts = [self._networks.netR(2 * image - 1) for image in images[:, None]]
         column, scalars = (torch.cat(each) for each in zip(*parts, strict=True))  # B×H, B×5
-        shape = shape_of(column, scalars, self._configuration)
+        shape = self._shape(samples, photos, column, scalars)
         found = explain(self._networks, images, shape, self._configuration)
         if not self._from_photo:
             return found
         light = shaded_front(found, self._configuration)
         return dataclasses.replace(found, albedo=photo_albedo(found.texture, light.diffuse))
+
+    def _shape(
+        self, samples: Sequence[Sample], photos: Sequence[Framed], column: Tensor, scalars: Tensor
+    ) -> Shape:
+        """The surfaces that the shape network's outputs, column B×H and scalars B×5, mean."""
+        return shape_of(column, scalars, self._configuration)
 
     def _look(
         self, samples: Sequence[Sample], photos: Sequence[Framed], found: Explanation

@@ -152,20 +152,43 @@ _OPTIONS = (
         help="the albedo network's, as published, or the photo's texture divided by "
         "the diffuse shading",
     ),
-    Option(
-        "least_evidence",
-        float,
-        default=0.45,
-        bounds=(0, 1),
-        help="share of the found outline along which the photo must show its strongest "
-        "edge; below it the photo shows no vase, and the outcome is a failure",
-    ),
 )
+
+_LEAST_EVIDENCE = Option(
+    "least_evidence",
+    float,
+    default=0.45,
+    bounds=(0, 1),
+    help="share of the found outline along which the photo must show its strongest "
+    "edge; below it the photo shows no vase, and the outcome is a failure",
+)
+_STEPS = Option(
+    "steps",
+    int,
+    default=40,
+    bounds=(1, 1000),
+    help="of gradient descent that move the found outline to the mask",
+)
+_PREDICTS = (
+    "mask",
+    "normal",
+    "albedo",
+    "depth",
+    "environment",
+    "roughness",
+    "specular",
+    "shading",
+    "mesh",
+    "front",
+    "pitch",
+)
+_ANSWERS = {"relit": ("environment",), "view": ("camera",)}
+_WEIGHTS = Weights("checkpoint", Path(__file__).parent / "weights" / "mini.safetensors")
 
 
 @hookimpl
 def bench_methods() -> list[MethodCard]:
-    """Offer `vase-derenderer`."""
+    """Offer `vase-derenderer` and `vase-derenderer-fitted`."""
     return [
         MethodCard(
             name="vase-derenderer",
@@ -174,28 +197,31 @@ def bench_methods() -> list[MethodCard]:
             licence="MIT; embedded weights CC0-1.0",
             paper=_PAPER,
             needs=("image",),
-            predicts=(
-                "mask",
-                "normal",
-                "albedo",
-                "depth",
-                "environment",
-                "roughness",
-                "specular",
-                "shading",
-                "mesh",
-                "front",
-                "pitch",
-            ),
-            answers={"relit": ("environment",), "view": ("camera",)},
+            predicts=_PREDICTS,
+            answers=_ANSWERS,
             batch=8,
             training="in-domain",
-            weights=Weights("checkpoint", Path(__file__).parent / "weights" / "mini.safetensors"),
-            options=_OPTIONS,
+            weights=_WEIGHTS,
+            options=(*_OPTIONS, _LEAST_EVIDENCE),
             commands=(
                 _TRAIN,
                 _ANIMATE,
                 Command("doctor", "bench.methods.vase_derenderer.doctor:diagnose"),
             ),
-        )
+        ),
+        MethodCard(
+            name="vase-derenderer-fitted",
+            title="The vase de-renderer, its outline fitted to a given mask",
+            implementation="bench.methods.vase_derenderer.fitted:FittedVaseDerenderer",
+            licence="MIT; embedded weights CC0-1.0",
+            paper=_PAPER,
+            needs=("image", "mask"),
+            predicts=_PREDICTS,
+            answers=_ANSWERS,
+            batch=8,
+            fit="per image",
+            training="in-domain",
+            weights=_WEIGHTS,
+            options=(*_OPTIONS, _STEPS),
+        ),
     ]

@@ -21,9 +21,8 @@ from bench.methods.vase_derenderer.examples import (
     batches,
     decode,
     decode_all,
-    framed_mask,
 )
-from bench.methods.vase_derenderer.framing import framed
+from bench.methods.vase_derenderer.framing import framed, framed_mask
 from bench.quantities import Values
 
 Array = NDArray[np.float32]

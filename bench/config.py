@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 
 from bench.api import Option
 from bench.errors import ConfigError
+from bench.own_protocols import ProtocolConfig
 from bench.plugins import nearest
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -60,6 +61,7 @@ class Benchmark:
     run: RunConfig
     methods: tuple[MethodConfig, ...]
     datasets: tuple[DatasetConfig, ...]
+    protocols: Mapping[str, ProtocolConfig] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -84,18 +86,22 @@ def read(file: Path) -> Benchmark:
 
 def parse(raw: Mapping[str, Any], file: Path) -> Benchmark:
     """The benchmark a parsed TOML document describes; raises `ConfigError` like `read`."""
-    sections = {"run": dict, "methods": list, "datasets": list}
+    sections = {"run": dict, "methods": list, "datasets": list, "protocols": dict}
     for name, value in raw.items():
         if name not in sections:
             raise ConfigError(f"{file}: unknown key {name!r}{nearest(name, sections)}")
         if not isinstance(value, sections[name]):
-            wanted = "[run]" if name == "run" else f"[[{name}]]"
+            wanted = {"run": "[run]", "protocols": "[protocols.NAME]"}.get(name, f"[[{name}]]")
             raise ConfigError(f"{file}: {name} must be written as {wanted} tables")
     benchmark = Benchmark(
         file=file,
         run=_table(RunConfig, raw.get("run", {}), f"{file}: run"),
         methods=_tables(MethodConfig, raw.get("methods", []), f"{file}: methods"),
         datasets=_tables(DatasetConfig, raw.get("datasets", []), f"{file}: datasets"),
+        protocols={
+            name: _table(ProtocolConfig, table, f"{file}: protocols.{name}")
+            for name, table in raw.get("protocols", {}).items()
+        },
     )
     _check(benchmark)
     return benchmark

@@ -33,8 +33,11 @@ def score_folder(
     allowed: Mapping[str, str],
     store: Store,
     progress: Progress,
+    own: Benchmark | None = None,
 ) -> StoredRun:
     """Copy predictions into `store`, score them, and return the run.
+
+    `own` is a benchmark file whose own protocols are known too.
 
     Raises:
         ConfigError: unknown dataset, option, protocol or word of the input class.
@@ -44,7 +47,9 @@ def score_folder(
     given = from_text(card.options, dataset_options, "--option")
     options = resolve_options(card.options, given, "--option", Path.cwd())
     run = RunConfig(name=slug(label), protocols=tuple(protocols))
-    benchmark = Benchmark(Path("--protocol"), run, (), (DatasetConfig(dataset, split, options),))
+    data = (DatasetConfig(dataset, split, options),)
+    file, changes = (own.file, own.protocols) if own else (Path("--protocol"), {})
+    benchmark = Benchmark(file, run, (), data, changes)
     oracle_and_noise = references(benchmark, card, split, options)
     for word in allowed:
         if word not in CLASS:
@@ -67,7 +72,7 @@ def score_folder(
         python="",
         stated={word: allowed.get(word, "unstated") for word in CLASS},
     )
-    plan = Plan((job, *oracle_and_noise), (), resolve_protocols(benchmark))
+    plan = Plan((job, *oracle_and_noise), (), resolve_protocols(benchmark, registry()))
     with store.locked():
         runner = Runner(plan, registry(), store, Settings(), progress)
         work = runner.work()

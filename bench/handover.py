@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -100,16 +100,33 @@ def _context(sample: Sample, job: Job) -> tuple[Values, ...]:
     )
 
 
+def taken(query: Query, sample: Sample, alternatives: Sequence[str]) -> tuple[str, ...] | None:
+    """The first set of conditions that a method takes and the dataset gives; None without one.
+
+    A camera that is not the sample's own must be among them: an answer without it shows another
+    view than the one that is asked for.
+    """
+    own, camera = sample.inputs.get("camera"), query.condition.get("camera")
+    elsewhere = (
+        isinstance(own, Camera)
+        and isinstance(camera, Camera)
+        and not np.array_equal(own.camera_to_world, camera.camera_to_world)
+    )
+    for alternative in alternatives:
+        names = tuple(alternative.split("+"))
+        if set(names) <= set(query.condition) and ("camera" in names or not elsewhere):
+            return names
+    return None
+
+
 def _queries(sample: Sample, job: Job) -> list[Query]:
-    """Each query with the first set of conditions that the method takes and the dataset gives."""
+    """Each query that the method can answer, with the conditions that it takes."""
     asked = []
     for query in sample.queries:
-        for alternative in job.answers.get(query.quantity, ()):
-            names = alternative.split("+")
-            if set(names) <= set(query.condition):
-                condition = {name: query.condition[name] for name in names}
-                asked.append(Query(query.id, query.quantity, condition))
-                break
+        names = taken(query, sample, job.answers.get(query.quantity, ()))
+        if names is not None:
+            condition = {name: query.condition[name] for name in names}
+            asked.append(Query(query.id, query.quantity, condition))
     return asked
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bench.api import DatasetCard, MethodCard
+from bench.api import DatasetCard, MethodCard, MetricCard
 from bench.config import Benchmark, DatasetConfig, MethodConfig, parse_bytes, resolve_options
 from bench.errors import BenchError, ConfigError
 from bench.jobs import Job, Kind
+from bench.own_protocols import build
 from bench.plugins import Registry, nearest
 from bench.protocol import Protocol
 from bench.protocol.named import PROTOCOLS
@@ -57,7 +58,7 @@ def make(benchmark: Benchmark, registry: Registry, device: str) -> Plan:
                 dataset_options,
                 device,
             )
-            reason = why_not(job)
+            reason = why_not(job, registry.metrics.values())
             if reason:
                 impossible.append(Impossible(job.label, dataset.name, reason))
             else:
@@ -66,7 +67,7 @@ def make(benchmark: Benchmark, registry: Registry, device: str) -> Plan:
     for name, times in Counter(job.name for job in jobs).items():
         if times > 1:
             raise ConfigError(f"{benchmark.file}: {name!r} comes twice; give each its own label")
-    return Plan(tuple(jobs), tuple(impossible), resolve_protocols(benchmark))
+    return Plan(tuple(jobs), tuple(impossible), resolve_protocols(benchmark, registry))
 
 
 def _dataset(
@@ -120,8 +121,11 @@ def _job(
     )
 
 
-def why_not(job: Job) -> str:
-    """Why a method cannot meet a dataset; empty where it can."""
+def why_not(job: Job, metrics: Iterable[MetricCard] = ()) -> str:
+    """Why a method cannot meet a dataset; empty where it can.
+
+    `metrics` may score what a method predicts against a truth of another kind, as judgements are.
+    """
     if job.method.scope not in job.dataset.scopes:
         return f"sees whole scenes, parts of which {job.dataset.name} keeps back for its queries"
     lacking = sorted(set(job.method.needs) - set(job.dataset.inputs))
@@ -131,7 +135,8 @@ def why_not(job: Job) -> str:
     if unknown:
         return f"is granted {', '.join(unknown)}, which {job.dataset.name} does not know"
     known = set(job.dataset.targets) | set(job.dataset.inputs)
-    if not job.answers and not set(job.method.predicts) & known:
+    scored = {metric.quantity for metric in metrics if set(metric.targets) & set(job.dataset.targets)}
+    if not job.answers and not set(job.method.predicts) & (known | scored):
         return f"predicts nothing that {job.dataset.name} knows and answers none of its queries"
     return ""
 
@@ -194,12 +199,22 @@ def references(
     return jobs
 
 
-def resolve_protocols(benchmark: Benchmark) -> tuple[Protocol, ...]:
-    """The protocols that the file names. Raises `ConfigError`."""
+def resolve_protocols(benchmark: Benchmark, registry: Registry) -> tuple[Protocol, ...]:
+    """The protocols that `run.protocols` names. Raises `ConfigError`."""
+    known = known_protocols(benchmark, registry)
     for name in benchmark.run.protocols:
-        if name not in PROTOCOLS:
+        if name not in known:
             raise ConfigError(
-                f"{benchmark.file}: run.protocols: unknown protocol {name!r}"
-                f"{nearest(name, PROTOCOLS)}"
+                f"{benchmark.file}: run.protocols: unknown protocol {name!r}{nearest(name, known)}"
             )
-    return tuple(PROTOCOLS[name] for name in benchmark.run.protocols)
+    return tuple(known[name] for name in benchmark.run.protocols)
+
+
+def known_protocols(benchmark: Benchmark, registry: Registry) -> dict[str, Protocol]:
+    """Name → protocol: the named ones, then the file's own. Raises `ConfigError`."""
+    scores = [score.id for card in registry.metrics.values() for score in card.scores]
+    own = {
+        name: build(name, config, f"{benchmark.file}: protocols.{name}", scores)
+        for name, config in benchmark.protocols.items()
+    }
+    return {**PROTOCOLS, **own}

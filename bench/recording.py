@@ -6,9 +6,10 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby, islice
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from bench import records
 from bench.api import Key, MetricCard
@@ -18,11 +19,13 @@ from bench.jobs import applicable
 from bench.plan import Plan
 from bench.plugins import Registry
 from bench.predicting import TRIED_AGAIN
-from bench.records import Record
-from bench.scoring import Outcomes, cells
+from bench.records import Asked, Record
+from bench.scoring import LEVELS, Level, Outcomes, cells, level_of
 from bench.store import Store
 from bench.units import Spec
 from bench.work import Progress, Work
+
+T = TypeVar("T")
 
 _START_TIMEOUT = 300.0
 _TIMEOUT = 300.0
@@ -42,7 +45,10 @@ class Ask:
 
 
 class Recorder:
-    """Scores jobs one after the other, each on as many scorer processes as a worker has threads."""
+    """Scores jobs one after the other, each on as many scorer processes as a worker has threads.
+
+    `log` takes what the scorers print; by default a file of the store.
+    """
 
     def __init__(
         self,
@@ -52,10 +58,12 @@ class Recorder:
         stop: threading.Event,
         progress: Progress,
         retry_failed: bool,
+        log: Path | None = None,
     ) -> None:
         self._plan, self._registry, self._store = plan, registry, store
         self._stop, self._progress, self._retry = stop, progress, retry_failed
         self._protocols = {protocol.name: protocol for protocol in plan.protocols}
+        self._log = log
         self._pool = ThreadPoolExecutor(plan.jobs[0].threads)
         self._mine = threading.local()
         self._children: list[Child] = []
@@ -70,21 +78,24 @@ class Recorder:
         standing = self._standing(work)
         asks = list(self._asks(work, standing))
         # In order, however the processes finish: two runs of one plan write the same file.
-        answers = self._pool.map(lambda ask: self._ask(work, ask, ask.missing), asks)
-        for ask, outcomes in zip(asks, answers, strict=True):
+        for ask, outcomes in zip(asks, self.outcomes(work, asks), strict=True):
             self._append(work, ask.missing, outcomes, standing)
             self._progress.advance(ask.advance)
 
+    def outcomes(self, work: Work, asks: Sequence[Ask]) -> Iterator[list[Outcomes]]:
+        """What the records of each ask come to, in order; nothing is written. Raises as `score`."""
+        return self._pool.map(lambda ask: self._ask(work, ask, ask.missing), asks)
+
     def _asks(self, work: Work, standing: Mapping[str, Outcomes | None]) -> Iterator[Ask]:
-        asked = [
-            (metric, protocol)
-            for metric in applicable(work.job, self._registry.metrics.values())
-            for protocol in self._protocols.values()
-            if cells(metric, protocol)
-        ]
-        over = {
-            unit: [pair for pair in asked if pair[0].over in units]
-            for unit, units in _UNITS.items()
+        metrics = applicable(work.job, self._registry.metrics.values())
+        over: dict[Level, list[Asked]] = {
+            level: [
+                (metric, protocol)
+                for metric in metrics
+                for protocol in self._protocols.values()
+                if cells(metric, protocol, level)
+            ]
+            for level in LEVELS
         }
         attempts = {key: self._attempt(work, key) for key in work.opened.keys}
 
@@ -97,7 +108,7 @@ class Recorder:
 
         for scene, members in groupby(work.opened.keys, key=lambda key: key.scene):
             keys = list(members)
-            for chunk in _chunks(keys):
+            for chunk in chunks(keys):
                 tried = {key: attempts[key] for key in chunk}
                 wanted = records.of_items(work, tried, over["item"])
                 yield from ask(scene, wanted, chunk, len(chunk))
@@ -197,10 +208,11 @@ class Recorder:
             answers = status.answers if status is not None else {}
             queries = [name for name, quantity in answers.items() if quantity == card.quantity]
             units = ["/".join((*key, query)) for query in queries] or ["/".join(key)]
+        level = level_of(record["scene"], record["item"])
         return [
             [unit, *cell, "failed", None, error.kind, str(error)]
             for unit in units
-            for cell in cells(card, self._protocols[record["protocol"]])
+            for cell in cells(card, self._protocols[record["protocol"]], level)
         ]
 
     def _call(
@@ -222,9 +234,11 @@ class Recorder:
         """The calling thread's own: a process serves one call at a time."""
         child: Child | None = getattr(self._mine, "child", None)
         if child is None:
-            child = Child(sys.executable, 1, self._store.log_file("scorer"), self._stop)
+            log = self._log or self._store.log_file("scorer")
+            child = Child(sys.executable, 1, log, self._stop)
             try:
-                child.start("bench.scoring:Scorer", [], _START_TIMEOUT)
+                bodies = [asdict(protocol) for protocol in self._protocols.values()]
+                child.start("bench.scoring:Scorer", [bodies], _START_TIMEOUT)
             except ChildError as error:
                 child.close()
                 raise BenchError(f"the scorer cannot start: {error}") from error
@@ -233,15 +247,9 @@ class Recorder:
         return child
 
 
-_UNITS: Mapping[str, tuple[str, ...]] = {
-    "item": ("item",),
-    "scene": ("pair", "scene"),
-    "dataset": ("dataset",),
-}
-
-
-def _chunks(keys: Iterable[Key]) -> Iterator[list[Key]]:
-    remaining = iter(keys)
+def chunks(entries: Iterable[T]) -> Iterator[list[T]]:
+    """What is asked of a scorer at once, in order."""
+    remaining = iter(entries)
     while chunk := list(islice(remaining, _ITEMS)):
         yield chunk
 

@@ -8,29 +8,38 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal, get_args
 
 from bench.api import Dataset, Item, Key, Metric, MetricCard, Query
 from bench.errors import BenchError, InvalidValueError, UnavailableError
 from bench.plugins import load, registry
 from bench.protocol import Comparison, Protocol
-from bench.protocol.named import PROTOCOLS
+from bench.protocol.bodies import read_protocol
 from bench.units import Spec, Unit
 
 Cell = tuple[str, str]
 """Score id and column."""
+
+Level = Literal["item", "scene", "dataset"]
+"""What a record is of; pairs are recorded with their scene."""
+
+LEVELS: tuple[Level, ...] = get_args(Level)
 
 Outcomes = list[list[Any]]
 """[unit, score id, column, kind, value, reason, message] each; ∞ is written "inf"."""
 
 
 class Scorer:
-    """Scores items of stored predictions; holds one dataset open at a time."""
+    """Scores items of stored predictions; holds one dataset open at a time.
 
-    def __init__(self) -> None:
+    `protocols` are those it is asked for, each as `dataclasses.asdict` gives it.
+    """
+
+    def __init__(self, protocols: Sequence[Mapping[str, Any]]) -> None:
+        self._protocols = {body["name"]: read_protocol(body) for body in protocols}
         self._opened: tuple[Any, Dataset] | None = None
         self._metrics: dict[str, Metric] = {}
-        self._calls: dict[Cell, list[tuple[Comparison, list[Cell]]]] = {}
+        self._calls: dict[tuple[str, str, Level], list[Call]] = {}
 
     def score(
         self,
@@ -41,7 +50,8 @@ class Scorer:
     ) -> list[Outcomes]:
         """Carry out `work`, each entry [item id or None, metric, protocol].
 
-        An entry without an id is a pair, scene or dataset metric over all of `keys`.
+        An entry without an id is of the whole scene (its pairs, where the metric is over pairs) or,
+        where `scene` is "", of the dataset: all of `keys`.
         """
         job = Spec(**spec)
         make = partial(Unit, job, self._dataset(job))
@@ -49,15 +59,19 @@ class Scorer:
         done = []
         for item, metric_name, protocol_name in work:
             card: MetricCard = registry().find("metric", metric_name)
-            protocol = PROTOCOLS[protocol_name]
+            protocol, level = self._protocols[protocol_name], level_of(scene, item)
             if item is not None:
                 groups = [[units[Key(scene, item)]]]
-            elif card.over == "dataset":
+            elif level == "dataset":
                 groups = [[make(key) for key in keys]]
             else:
                 groups = _groups(card, list(units.values()))
             done.append(
-                [found for group in groups for found in self._group(card, protocol, job, group)]
+                [
+                    found
+                    for group in groups
+                    for found in self._group(card, protocol, level, job, group)
+                ]
             )
         return done
 
@@ -76,29 +90,30 @@ class Scorer:
         return self._metrics[card.name]
 
     def _group(
-        self, card: MetricCard, protocol: Protocol, job: Spec, units: Sequence[Unit]
+        self, card: MetricCard, protocol: Protocol, level: Level, job: Spec, units: Sequence[Unit]
     ) -> Outcomes:
         """Score one group of items: one, a pair, a scene's, or the dataset's."""
-        which = (card.name, protocol.name)
+        which = (card.name, protocol.name, level)
         if which not in self._calls:
-            self._calls[which] = list(calls(card, protocol))
+            self._calls[which] = list(calls(card, protocol, level))
         try:
-            queries = _queries(card, units)
+            queries = [None] if _pooled(card, level) else _queries(card, units)
         except Exception as error:  # whatever an adapter or metric raises is an outcome
             kind, reason, text = _failure(error)
-            name = _unit_name(card, units, None)
-            failed = cells(card, protocol)
+            name = _unit_name(card, level, units, None)
+            failed = cells(card, protocol, level)
             return [[name, *cell, kind, None, reason, text] for cell in failed]
         return [
-            [_unit_name(card, units, query), *outcome]
+            [_unit_name(card, level, units, query), *outcome]
             for query in queries
             for comparison, filled in self._calls[which]
-            for outcome in self._call(card, job, units, query, comparison, filled)
+            for outcome in self._call(card, level, job, units, query, comparison, filled)
         ]
 
     def _call(
         self,
         card: MetricCard,
+        level: Level,
         job: Spec,
         units: Sequence[Unit],
         query: Query | None,
@@ -113,7 +128,7 @@ class Scorer:
                 if status.kind != "value":
                     tail = [status.kind, None, status.reason, status.message]
                     return [[*cell, *tail] for cell in filled]
-            items = _items(card, units, query, comparison, notes)
+            items = _items(card, level, units, query, comparison, notes)
             values = self._metric(card)(items, comparison) if items is not None else {}
             note = "; ".join(dict.fromkeys(notes))
             return [_outcome(*cell, values[cell[0]], note) for cell in filled if cell[0] in values]
@@ -124,16 +139,25 @@ class Scorer:
 
 def _items(
     card: MetricCard,
+    level: Level,
     units: Sequence[Unit],
     query: Query | None,
     comparison: Comparison,
     notes: list[str],
 ) -> Iterable[Item] | None:
     """What the metric is called with; None where the truth does not hold what it needs."""
-    if card.over == "dataset":
+
+    def known(unit: Unit) -> Iterator[Item]:
+        for asked in _queries(card, [unit]) if _pooled(card, level) else [query]:
+            if unit.knows(card, asked):
+                yield unit.item(card, asked, comparison, notes)
+
+    if level == "dataset":
         # A dataset need not fit in memory: each unit is dropped once the metric has seen it.
         fresh = (Unit(unit.job, unit.dataset, unit.key) for unit in units)
-        return (u.item(card, query, comparison, notes) for u in fresh if u.knows(card, query))
+        return (item for unit in fresh for item in known(unit))
+    if _pooled(card, level):
+        return [item for unit in units for item in known(unit)] or None
     if not all(unit.knows(card, query) for unit in units):
         return None
     return [unit.item(card, query, comparison, notes) for unit in units]
@@ -162,23 +186,47 @@ def _outcome(score: str, column: str, value: float, note: str) -> list[Any]:
     return [score, column, "value", written, "", note]
 
 
-def calls(card: MetricCard, protocol: Protocol) -> Iterator[tuple[Comparison, list[Cell]]]:
-    """Each distinct comparison with the cells it fills: one call of the metric each.
+Call = tuple[Comparison, list[Cell]]
+"""A distinct comparison, and the cells that one call of the metric under it fills."""
+
+
+def calls(card: MetricCard, protocol: Protocol, level: Level | None = None) -> Iterator[Call]:
+    """The calls of a metric under a protocol: those of one level, or all.
 
     None under a protocol that the metric is not for.
     """
-    if card.protocols and protocol.name not in card.protocols:
+    if card.protocols and not {protocol.name, protocol.base} & set(card.protocols):
         return
     filled: dict[Comparison, list[Cell]] = {}
     for score in card.scores:
         for column, comparison in protocol.comparisons(score.id):
             filled.setdefault(comparison, []).append((score.id, column))
-    yield from filled.items()
+    for comparison, cells_of_call in filled.items():
+        if level in (None, _level(card, comparison)):
+            yield comparison, cells_of_call
 
 
-def cells(card: MetricCard, protocol: Protocol) -> list[Cell]:
-    """Every cell that a metric fills under a protocol."""
-    return [cell for _, filled in calls(card, protocol) for cell in filled]
+def cells(card: MetricCard, protocol: Protocol, level: Level | None = None) -> list[Cell]:
+    """Every cell that a metric fills under a protocol, or those of one level."""
+    return [cell for _, filled in calls(card, protocol, level) for cell in filled]
+
+
+def level_of(scene: str, item: str | None) -> Level:
+    """What a record of this scene ("" for all) and item (None for all of the scene) is of."""
+    if item is not None:
+        return "item"
+    return "scene" if scene else "dataset"
+
+
+def _level(card: MetricCard, comparison: Comparison) -> Level:
+    if card.over == "item" and card.pools:
+        return comparison.unit
+    return "scene" if card.over == "pair" else card.over
+
+
+def _pooled(card: MetricCard, level: Level) -> bool:
+    """Whether one call of a metric over items takes many of them, each with all its queries."""
+    return card.over == "item" and level != "item"
 
 
 def _groups(card: MetricCard, units: Sequence[Unit]) -> list[list[Unit]]:
@@ -193,12 +241,12 @@ def _queries(card: MetricCard, units: Sequence[Unit]) -> list[Query | None]:
     return [*units[0].queries(card.quantity)]
 
 
-def _unit_name(card: MetricCard, units: Sequence[Unit], query: Query | None) -> str:
+def _unit_name(card: MetricCard, level: Level, units: Sequence[Unit], query: Query | None) -> str:
     first = units[0].key
-    if card.over == "dataset":
+    if level == "dataset":
         return ""
-    if card.over == "scene":
-        return first.scene
     if card.over == "pair":
         return f"{first.scene}/{first.id}~{units[1].key.id}"
+    if level == "scene":
+        return first.scene
     return f"{first.scene}/{first.id}" + (f"/{query.id}" if query else "")

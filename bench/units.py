@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.api import Dataset, Item, Key, MetricCard, Query, Sample, Targets
 from bench.errors import InvalidValueError
+from bench.handover import taken
 from bench.protocol import Comparison
 from bench.protocol.apply import resize
 from bench.quantities import VOCABULARY, Values
@@ -64,10 +65,7 @@ class Unit:
             for query in self.sample.queries
             if query.quantity == quantity
             and query.id in self.targets.queries
-            and any(
-                set(alternative.split("+")) <= set(query.condition)
-                for alternative in self.job.answers.get(quantity, ())
-            )
+            and taken(query, self.sample, self.job.answers.get(quantity, ())) is not None
         ]
 
     @cached_property

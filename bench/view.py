@@ -19,15 +19,21 @@ _INFINITE = {"inf": float("inf"), "-inf": float("-inf")}
 
 
 class StoredRun:
-    """Implements `bench.api.RunView` over a `Store`."""
+    """Implements `bench.api.RunView` over a `Store`.
 
-    def __init__(self, path: Path) -> None:
+    The manifest's "published" are the values that stand beside measured rows: those that are
+    verified, or with `unverified` all.
+    """
+
+    def __init__(self, path: Path, unverified: bool = False) -> None:
         self.path = path
         self.name = path.resolve().name
         self._store = Store(path)
-        self.manifest: Mapping[str, Any] = self._store.read_manifest()
-        if not self.manifest:
+        manifest = self._store.read_manifest()
+        if not manifest:
             raise StoreError(f"{path}: no manifest.json here; this is not a run's folder")
+        beside = [e for e in manifest.get("published", ()) if unverified or e["verified"]]
+        self.manifest: Mapping[str, Any] = manifest | {"published": beside}
         self._datasets: dict[tuple[str, str], Dataset] = {}
 
     @cached_property

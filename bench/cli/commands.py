@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,16 @@ from bench.api import Command, DatasetCard, MethodCard, Option, Source
 from bench.config import from_text, pairs, resolve_options
 from bench.plugins import load, registry
 
+# Verbs of the core, which call the cards' commands in their own way.
+_CALLED = ("doctor", "import", "export")
+
 
 def card_verbs() -> dict[str, dict[str, Command]]:
-    """Verb → card name → command, of all methods and datasets."""
+    """Verb → card name → command, of all methods and datasets; verbs of the core left out."""
+    return {verb: names for verb, names in _all_verbs().items() if verb not in _CALLED}
+
+
+def _all_verbs() -> dict[str, dict[str, Command]]:
     verbs: dict[str, dict[str, Command]] = {}
     cards: list[MethodCard | DatasetCard] = [
         *registry().methods.values(),
@@ -22,10 +29,13 @@ def card_verbs() -> dict[str, dict[str, Command]]:
     ]
     for card in cards:
         for command in card.commands:
-            if command.verb == "doctor":
-                continue  # `bench doctor` calls it
             verbs.setdefault(command.verb, {})[card.name] = command
     return verbs
+
+
+def card_commands(verb: str) -> dict[str, Command]:
+    """Card name → command, of the methods and datasets that have the verb."""
+    return _all_verbs().get(verb, {})
 
 
 def verb_group(verb: str) -> click.Group:
@@ -40,25 +50,29 @@ def verb_group(verb: str) -> click.Group:
 
 def _command(name: str, command: Command) -> click.Command:
     def call(**given: Any) -> None:
-        named = {option.name: given[option.name] for option in command.options}
-        filled = {key: value for key, value in named.items() if value is not None}
-        options = resolve_options(command.options, filled, f"{command.verb} {name}", Path.cwd())
-        arguments = {
-            option.name: _as_path(option, options[option.name]) for option in command.options
-        }
-        if command.dataset:
-            arguments["dataset"] = _source(given["dataset"], given["dataset_option"])
-        load(command.entry)(**arguments)
+        load(command.entry)(**arguments(name, command, given))
 
     return click.Command(
         name=name,
         callback=call,
-        params=[
-            *(_DATASET if command.dataset else ()),
-            *(_parameter(option) for option in command.options),
-        ],
+        params=parameters(command),
         help="\n\n".join([command.help, *_positional_help(command.options)]),
     )
+
+
+def arguments(name: str, command: Command, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command's entry is called with, from what was given on the command line.
+
+    Raises:
+        ConfigError: where an option does not fit, or names no dataset.
+    """
+    named = {option.name: given[option.name] for option in command.options}
+    filled = {key: value for key, value in named.items() if value is not None}
+    options = resolve_options(command.options, filled, f"{command.verb} {name}", Path.cwd())
+    made = {option.name: _as_path(option, options[option.name]) for option in command.options}
+    if command.dataset:
+        made["dataset"] = _source(given["dataset"], given["dataset_option"])
+    return made
 
 
 _DATASET = (
@@ -81,6 +95,12 @@ def _as_path(option: Option, value: Any) -> Any:
 def _positional_help(options: Sequence[Option]) -> list[str]:
     """Click prints none by itself."""
     return [f"{each.name.upper()}: {each.help}" for each in options if each.positional]
+
+
+def parameters(command: Command) -> list[click.Parameter]:
+    """The command line of a command."""
+    head = _DATASET if command.dataset else ()
+    return [*head, *(_parameter(option) for option in command.options)]
 
 
 def _parameter(option: Option) -> click.Parameter:

@@ -12,13 +12,14 @@ from bench.plugins import registry
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Folder; default: RUN/report.")
-def report(runs: tuple[Path, ...], out: Path | None) -> None:
+@click.option("--unverified", is_flag=True, help="Show unverified published numbers too.")
+def report(runs: tuple[Path, ...], out: Path | None, unverified: bool) -> None:
     """Write the reports of each RUN's folder again, from its records alone."""
     from bench.reporting import write_reports
     from bench.view import StoredRun
 
     for path in runs:
-        run = StoredRun(path)
+        run = StoredRun(path, unverified)
         folder = path / "report" if out is None else out / run.name if len(runs) > 1 else out
         for written in write_reports(run, folder, registry()):
             click.echo(written)

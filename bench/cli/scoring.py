@@ -16,6 +16,12 @@ from bench.errors import ConfigError
 @click.option("--label", required=True, help="The row's name.")
 @click.option("--option", "options", multiple=True, metavar="KEY=VALUE", help="A dataset option.")
 @click.option("--protocol", "protocols", multiple=True, default=("neutral",), show_default=True)
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A benchmark file whose own protocols --protocol may name.",
+)
 @click.option("--allowed", "classes", multiple=True, metavar="KEY=WORD", help="Input class.")
 @click.option("--json", "as_json", is_flag=True, help="Print a summary as JSON.")
 @click.option("--out", type=click.Path(path_type=Path), help="Default: runs/LABEL.")
@@ -25,6 +31,7 @@ def score(
     label: str,
     options: tuple[str, ...],
     protocols: tuple[str, ...],
+    file: Path | None,
     classes: tuple[str, ...],
     as_json: bool,
     out: Path | None,
@@ -39,6 +46,7 @@ def score(
     --allowed views=few --allowed geometry=given; what is not stated reads "unstated".
     """
     from bench.cli.progress import progress_bar
+    from bench.config import read
     from bench.foreign import score_folder
     from bench.plugins import registry
     from bench.reporting import summarise, write_reports
@@ -58,6 +66,7 @@ def score(
             allowed=_pairs(classes, "--allowed"),
             store=Store(out or Path("runs") / slug(label)),
             progress=progress,
+            own=read(file) if file else None,
         )
     write_reports(run, run.path / "report", registry())
     summary = summarise(run)

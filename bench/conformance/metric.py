@@ -78,16 +78,19 @@ def _item(card: MetricCard, view: int, damage: bool) -> Item:
 
 
 def _damaged(value: Value) -> Any:
-    """A wrong value of the same kind, every third row of it zero."""
+    """A wrong value of the same kind; of what has rows, every third zero."""
     if isinstance(value, Camera):
         return replace(value, intrinsics=value.intrinsics * 1.1)
     if is_dataclass(value):
         name = fields(value)[0].name
         return replace(value, **{name: _damaged(getattr(value, name))})
     array = np.asarray(value)
-    noise = np.random.default_rng(0).normal(0, 0.3, array.shape)
-    kept = np.arange(array.shape[0]) % 3 > 0
+    size = max(1.0, float(np.abs(array).max(initial=0)))
+    noise = np.random.default_rng(0).normal(0, 0.3 * size, array.shape)
     noisy = (np.abs(array + noise) + 0.01).astype(np.float32)
+    if array.ndim == 1:
+        return noisy
+    kept = np.arange(array.shape[0]) % 3 > 0
     return noisy * kept.reshape(-1, *[1] * (array.ndim - 1)).astype(np.float32)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.config import resolve_options
+from bench.config import from_text, resolve_options
 from bench.conformance import Finding
 from bench.errors import ConfigError
 from bench.plugins import Registry, nearest, registry
@@ -24,6 +24,7 @@ def check(
     """Check the method, dataset or metric of that name.
 
     Args:
+        options: values, or their texts as a command line has them.
         split: of a dataset; "" for the first of its card.
         kind: "method", "dataset" or "metric", where the name alone says too little.
 
@@ -38,7 +39,8 @@ def check(
         from bench.conformance.metric import check_metric
 
         return check_metric(card)
-    given = options or {}
+    texts = {key: value for key, value in (options or {}).items() if isinstance(value, str)}
+    given = {**(options or {}), **from_text(card.options, texts, f"{name}: options")}
     if kind == "dataset":
         from bench.conformance.dataset import check_dataset
 

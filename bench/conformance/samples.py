@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,9 @@ def view_values(seed: int, view: int, light: int, size: tuple[int, int]) -> dict
         "front": mask,
         "pitch": np.array([10], np.float32),
         "framebuffer": np.concatenate([image, depth], axis=-1),  # H×W×4
+        "light_direction": np.array([0.6, 0, 0.8], np.float32),
+        "light_intensity": np.array([1, 0.9, 0.8], np.float32),
+        "judgements": _judgements(albedo),
     }
 
 
@@ -190,6 +194,28 @@ def _coverage(camera: Camera, axes: Float64) -> NDArray[np.float32]:
     blocks = fine.reshape(height, factor, width, factor)
     covered: NDArray[np.float32] = blocks.mean(axis=(1, 3), dtype=np.float32)[..., None]
     return covered  # H×W×1
+
+
+def _judgements(albedo: NDArray[np.float32]) -> dict[str, Any]:
+    """What people would say of neighbours in a grid of points, as IIW writes it."""
+    height, width = albedo.shape[:2]
+    rows, columns = (index.ravel() for index in np.mgrid[2:7, 2:7] / 8)  # 25 each
+    values = albedo[(rows * height).astype(int), (columns * width).astype(int)].mean(-1)  # 25
+    values = np.maximum(values, 1e-10)
+    points = [
+        {"id": index, "x": float(x), "y": float(y), "opaque": True}
+        for index, (x, y) in enumerate(zip(columns, rows, strict=True))
+    ]
+    comparisons = [
+        {
+            "point1": index,
+            "point2": index + 1,
+            "darker": "1" if second > 1.1 * first else "2" if first > 1.1 * second else "E",
+            "darker_score": 1.0,
+        }
+        for index, (first, second) in enumerate(pairwise(values))
+    ]
+    return {"intrinsic_points": points, "intrinsic_comparisons": comparisons}
 
 
 def _mesh(axes: Float64) -> Mesh:

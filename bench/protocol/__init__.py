@@ -38,8 +38,8 @@ class Comparison:
         background: what replaces it, as shown, under "zero-outside".
         threshold: a pixel is inside where the soft mask exceeds this.
         erosion: side of the square the mask is eroded with, in pixels; 0 for none.
-        unknown: pixels that the target knows and the prediction does not are "left-out", or
-            "counted" as wrong.
+        unknown: pixels of normals and depth that prediction or target does not know are
+            "left-out", or "counted" as the zeros that they are.
         brightened: both are multiplied by mean sRGB(target) ÷ mean target, target clipped to
             [0, 1] (§7.2).
         scale: fitted to the prediction inside the mask: "none"; by least squares one "scalar", one

@@ -103,8 +103,8 @@ def prepare_known(
 ) -> tuple[Prepared, float] | None:
     """`prepare` for quantities whose zero means unknown, and the share that the prediction knows.
 
-    The pixels are those that both know or, where the unknown are counted, all that the target
-    knows. The share is of the inside pixels that the target knows; None where it knows none.
+    The pixels are those that both know or, where the unknown are counted, all inside. The share is
+    of the inside pixels that the target knows; None where it knows none.
 
     Raises:
         InvalidValueError: of kind "missing" where the prediction knows none of the target's pixels;
@@ -126,10 +126,11 @@ def prepare_known_unit(
     for prediction, target, mask in pairs:
         kept = cropped(prediction, target, mask, comparison)
         first, second = kept[0].any(axis=-1), kept[1].any(axis=-1)  # H×W
-        wanted = inside_mask(kept[2], second.shape, comparison) & second
+        inside = inside_mask(kept[2], second.shape, comparison)
+        wanted = inside & second
         both = wanted & first
         count, found = count + int(wanted.sum()), found + int(both.sum())
-        where = wanted if comparison.unknown == "counted" else both
+        where = inside if comparison.unknown == "counted" else both
         if where.any():
             parts.append(pixels_of(*kept, where, comparison))
     if count == 0:

@@ -22,7 +22,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from bench.api import Row
 from bench.tables import statistics, wording
 from bench.tables.statistics import Floats
-from bench.tables.summary import Column, Table
+from bench.tables.table import Column, Table
 
 Colours = Mapping[str, Any]
 
@@ -31,7 +31,7 @@ _PANEL_WIDTH = 2.4
 _LABEL_WIDTH = 24
 _LEGEND_WIDTH = 2.4
 _LEAST_SPAN = 10
-_MARKERS = {"method": "o", "floor": "s", "oracle": "*", "noise": "D"}
+_MARKERS = {"method": "o", "floor": "s", "oracle": "*", "noise": "D", "published": "^"}
 
 
 def figures(table: Table) -> Iterator[tuple[str, str, Figure]]:
@@ -86,8 +86,9 @@ def quality_against_time(table: Table, time: Column, columns: Sequence[Column]) 
 
 def palette(table: Table) -> Colours:
     """Row label → colour, the same in every figure of a table; greys for what is no method."""
-    methods = [row.label for row in table.rows if row.kind == "method"]
-    others = [row.label for row in table.rows if row.kind != "method"]
+    coloured = "method" if table.measured else "published"
+    methods = [row.label for row in table.rows if row.kind == coloured]
+    others = [row.label for row in table.rows if row.kind != coloured]
     name = "colorblind" if len(methods) <= 10 else "husl"
     colours = dict(zip(methods, seaborn.color_palette(name, len(methods)), strict=True))
     greys = seaborn.color_palette("Greys_r", len(others) + 2)[: len(others)]
@@ -142,6 +143,8 @@ def _draw_against_time(
         seconds, quality = table.cell(row, time).mean, table.cell(row, column).mean
         if seconds is None or quality is None or not isfinite(quality) or seconds <= 0:
             continue
+        if not table.cell(row, column).covered:
+            continue  # a published mean alone
         low, high = statistics.interval(table.numbers[column.name].scene_means(place))
         axes.errorbar(
             seconds,

@@ -11,7 +11,7 @@ import pandas as pd
 from bench.api import Key, Prediction, Row, RunView, Sample
 from bench.errors import DataError
 from bench.tables.strips import Shelf, Strip, strips
-from bench.tables.summary import Table
+from bench.tables.table import Table
 
 SCENES = 6
 
@@ -48,6 +48,8 @@ def gallery(run: RunView, table: Table, outcomes: pd.DataFrame) -> Gallery:
     """
     shelves: list[Shelf] = []
     message = ""
+    if not table.measured:
+        return Gallery((), ())
     try:
         for key in chosen_keys(run.keys(table.dataset, table.split), _failures(table, outcomes)):
             shelves.append(_shelf(run, table, key))
@@ -84,6 +86,8 @@ def _shelf(run: RunView, table: Table, key: Key) -> Shelf:
 
 
 def _prediction(run: RunView, row: Row, key: Key) -> Prediction | str:
+    if row.kind == "published":
+        return {}
     try:
         return run.prediction(row, key)
     except DataError as error:

@@ -46,6 +46,12 @@ def mean(values: Floats) -> float:
         return float(known.mean()) if known.size else float("nan")
 
 
+def deviation(values: Floats) -> float | None:
+    """The population standard deviation of what is not NaN; None where it is not finite."""
+    known = values[~np.isnan(values)]
+    return float(known.std()) if known.size and np.isfinite(known).all() else None
+
+
 def resampled_means(values: Floats) -> Floats:
     """`RESAMPLES` means of n numbers drawn n at a time with replacement, n ≥ 1."""
     draws = np.random.default_rng(SEED)

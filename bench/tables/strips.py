@@ -15,7 +15,7 @@ from bench.quantities import VOCABULARY, Camera, Environment, Frame, Value
 from bench.tables import pictures
 from bench.tables.pictures import Compared, Picture
 from bench.tables.protocols import comparison, in_words
-from bench.tables.summary import Table
+from bench.tables.table import Table
 
 QUANTITIES = ("normal", "albedo", "shading", "environment")
 NORMAL_LIMIT, COLOUR_LIMIT = 60.0, 0.3

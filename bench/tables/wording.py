@@ -7,14 +7,31 @@ from math import floor, isinf, log10
 from urllib.parse import quote
 
 from bench.api import Row, Score
+from bench.claims import LEVEL, Verdict
+from bench.protocol import written
 from bench.tables import statistics
 from bench.tables.protocols import comparison, in_words
-from bench.tables.summary import Cell, Column, Table
+from bench.tables.table import Cell, Column, Table
 
 _ARROWS = {"lower": "↓", "higher": "↑"}
 _BYTES = ("B", "byte", "bytes")
 _DEGREES = ("°", "deg", "degree", "degrees")
 _DECIMALS = {"dB": 2, "°": 2, "%": 1}
+
+CLAIM_HEADINGS = (
+    "method",
+    "dataset",
+    "protocol",
+    "metric",
+    "claimed",
+    "measured",
+    "verdict",
+    "claimed in",
+)
+CLAIM_LEGEND = (
+    f"Measured: mean over scenes and its {LEVEL:.0%} bootstrap interval (BCa); a claim within it "
+    "is reproduced, one outside is off by measured less claimed."
+)
 
 
 @dataclass(frozen=True)
@@ -22,7 +39,7 @@ class Shown:
     """A cell in words.
 
     Attributes:
-        text: the number, "∞", "failed", "n/a", "given" or "–".
+        text: the number (with ± of a published one), "∞", "failed", "n/a", "given" or "–".
         coverage: "n/N" where † must stand, else empty.
         note: number of the footnote with the message, 0 for none.
         order: the number to sort by, None where there is none.
@@ -63,7 +80,7 @@ def number(value: float, score: Score) -> str:
         return "∞" if value > 0 else "−∞"
     scaled = value / 1e6 if score.unit in _BYTES else value
     decimals = _DECIMALS.get(unit(score), 4)
-    if scaled and abs(scaled) < 10**-decimals:
+    if scaled and abs(scaled) < (1e-3 if decimals == 4 else 10**-decimals):
         text = f"{scaled:.1e}".replace("e-0", "e-")
     elif score.unit in ("s", *_BYTES):
         text = f"{scaled:.{max(0, 2 - floor(log10(abs(scaled))))}f}" if scaled else "0"
@@ -78,7 +95,12 @@ def label(row: Row) -> str:
 
 
 def input_words(row: Row) -> str:
-    """The input class in a few words: "one view, mask, per image"; what is "none" is left out."""
+    """The input class in a few words: "one view, mask, per image"; what is "none" is left out.
+
+    Of a published row it is not known.
+    """
+    if row.kind == "published":
+        return "published"
     return ", ".join(chain(_class_words(row), (f"granted {name}" for name in row.privileged)))
 
 
@@ -101,11 +123,26 @@ def notes(table: Table, columns: Sequence[Column] | None = None) -> dict[str, in
     return {message: place for place, message in enumerate(dict.fromkeys(messages), 1)}
 
 
+def sources(table: Table, columns: Sequence[Column] | None = None) -> dict[str, int]:
+    """Where published rows come from → number of its mark §, from 1, in reading order."""
+    rows = (row for section in table.sections(columns) for row in section.rows)
+    told = (source for row in rows for source in table.sources.get(row.label, ()))
+    return {source: place for place, source in enumerate(dict.fromkeys(told), 1)}
+
+
+def marks(table: Table, row: Row, numbers: Mapping[str, int]) -> list[int]:
+    """The numbers of a row's marks §; `numbers` are the table's `sources`."""
+    return [numbers[source] for source in table.sources.get(row.label, ())]
+
+
 def shown(cell: Cell, column: Column, numbers: Mapping[str, int]) -> Shown:
     """A cell in words; `numbers` are the table's `notes`."""
     if cell.kind == "value" and cell.mean is not None:
         coverage = f"{cell.covered}/{cell.expected}" if cell.partial else ""
-        return Shown(number(cell.mean, column.score), cell.bold, coverage, order=cell.mean)
+        text = number(cell.mean, column.score)
+        if cell.std is not None:
+            text += f" ± {number(cell.std, column.score)}"
+        return Shown(text, cell.bold, coverage, order=cell.mean)
     if cell.kind == "failed":
         return Shown("failed", coverage=f"{cell.covered}/{cell.expected}")
     if cell.kind == "unavailable":
@@ -116,8 +153,11 @@ def shown(cell: Cell, column: Column, numbers: Mapping[str, int]) -> Shown:
 def caption(table: Table) -> str:
     """What a table shows: dataset, split, counts, and the comparison's name and version."""
     protocol = table.protocol
+    covered = f"{_counted(table.scenes, 'scene')}, {_counted(table.items, 'item')}"
+    if not table.measured:
+        covered = f"published, {_counted(table.scenes, 'scene')}"
     return (
-        f"{table.name}: {_counted(table.scenes, 'scene')}, {_counted(table.items, 'item')}. "
+        f"{table.name}: {covered}. "
         f"Protocol {protocol.name} version {protocol.version}: {protocol.title}. "
         "Mean over scenes of scene means."
     )
@@ -129,8 +169,11 @@ def legend(table: Table, columns: Sequence[Column] | None = None) -> list[str]:
     kinds = {cell.kind for cell in cells}
     lines = []
     if any(cell.bold for cell in cells):
+        peers = "methods of the same views, geometry and light"
+        if not table.measured:
+            peers = "published rows with numbers per scene, whatever their input"
         lines.append(
-            "Bold: the best among methods of the same views, geometry and light, and those that a "
+            f"Bold: the best among {peers}, and those that a "
             f"paired bootstrap over scenes ({statistics.RESAMPLES} resamples, "
             f"{statistics.LEVEL:.0%}) cannot tell from it; fewer than {statistics.FEWEST_SCENES} "
             "common scenes tell nothing apart."
@@ -140,6 +183,14 @@ def legend(table: Table, columns: Sequence[Column] | None = None) -> list[str]:
             "† n/N: only n of N units (items, their queries, pairs or scenes) have a number; the "
             "mean is over these, bold is decided on what is common to both rows."
         )
+    if table.sources:
+        lines.append(
+            "§: published, not measured here, over the scenes that its source names; never ranked "
+            "or bold among measured rows."
+        )
+        lines += _published_notes(table, table.columns if columns is None else columns)
+    if any(cell.std is not None for cell in cells):
+        lines.append("±: standard deviation over scenes (population).")
     if any(row.privileged for row in table.rows):
         lines.append("‡: was granted quantities that others have to estimate; not ranked.")
     if "given" in kinds:
@@ -150,6 +201,16 @@ def legend(table: Table, columns: Sequence[Column] | None = None) -> list[str]:
     if "absent" in kinds:
         lines.append("–: not predicted by the method or not known to the dataset.")
     return lines
+
+
+def _published_notes(table: Table, columns: Sequence[Column]) -> Iterator[str]:
+    published = [row for row in table.rows if row.kind == "published"]
+    for column in columns:
+        numbered = [row for row in published if table.cell(row, column).kind == "value"]
+        for (name, note), labels in table.published_notes.items():
+            if name == column.name:
+                of_all = len(labels) == len(numbered)
+                yield f"{name} §" + ("" if of_all else f" of {', '.join(labels)}") + f": {note}."
 
 
 def glossary(table: Table, columns: Sequence[Column] | None = None) -> list[tuple[str, str]]:
@@ -177,3 +238,27 @@ def file_stem(table: Table) -> str:
     """Dataset, split and protocol as part of a file name, whatever they contain."""
     parts = (table.dataset, table.split, table.protocol.name)
     return "-".join(quote(part, safe=" ") for part in parts)
+
+
+def claim_cells(verdict: Verdict, score: Score | None) -> list[str]:
+    """A line under `CLAIM_HEADINGS`; `score` is None where the run does not know the metric."""
+    claim = verdict.claim
+    told = Score(claim.metric, "", "lower") if score is None else score
+    claimed, measured = number(claim.value, told), "–"
+    if claim.std is not None:
+        claimed += f" ± {number(claim.std, told)}"
+    if verdict.measured is not None and verdict.low is not None and verdict.high is not None:
+        ends = f"{number(verdict.low, told)}, {number(verdict.high, told)}"
+        measured = f"{number(verdict.measured, told)} [{ends}]"
+    where = f"{claim.dataset}/{claim.split}" + (f"/{claim.scene}" if claim.scene else "")
+    name = " ".join(filter(None, (written(claim.metric, claim.column), unit(told))))
+    return [
+        verdict.label,
+        where,
+        claim.protocol,
+        name,
+        claimed,
+        measured,
+        verdict.words,
+        claim.source,
+    ]

@@ -1,1 +1,1 @@
-"""Depth errors relative to the size of the object."""
+"""Depth errors: in scene units, relative, logarithmic, scale-invariant, per extent."""

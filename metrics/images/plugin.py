@@ -1,4 +1,4 @@
-"""The cards of the image metrics, once for relit and once for view (specs/metrics.md §7, §13)."""
+"""The cards of the image metrics (specs/metrics.md §7, §11, §13)."""
 
 from collections.abc import Iterable
 
@@ -6,50 +6,95 @@ from bench.api import Command, MetricCard, Score, hookimpl
 
 WANG = "Wang et al., Image quality assessment: from error visibility to structural similarity, 2004"
 ZHANG = "Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, 2018"
+FLIP = "Andersson et al., FLIP: a difference evaluator for alternating images, 2020"
+FLIP_HDR = "Andersson et al., Visualizing errors in rendered high dynamic range images, 2021"
 
 
-def _cards(quantity: str) -> tuple[MetricCard, ...]:
-    return (
-        MetricCard(
-            name=f"{quantity}-psnr",
-            title="Peak signal-to-noise ratio",
-            implementation="bench.metrics.images.metric:Psnr",
-            quantity=quantity,
-            targets=(quantity,),
-            scores=(Score(f"{quantity}.psnr", f"{quantity} PSNR", "higher", "dB"),),
-        ),
-        MetricCard(
-            name=f"{quantity}-psnr-hdr",
-            title="Peak signal-to-noise ratio, linear and unclipped",
-            implementation="bench.metrics.images.metric:Psnr",
-            quantity=quantity,
-            targets=(quantity,),
-            scores=(Score(f"{quantity}.psnr_hdr", f"{quantity} PSNR, HDR", "higher", "dB"),),
-        ),
-        MetricCard(
-            name=f"{quantity}-ssim",
-            title="Structural similarity, Gaussian window of 11 taps",
-            implementation="bench.metrics.images.metric:Ssim",
-            quantity=quantity,
-            targets=(quantity,),
-            scores=(Score(f"{quantity}.ssim", f"{quantity} SSIM", "higher", "", (-1, 1)),),
-            paper=WANG,
-        ),
-        MetricCard(
-            name=f"{quantity}-lpips",
-            title="LPIPS 0.1, AlexNet backbone",
-            implementation="bench.metrics.images.perceptual:Lpips",
-            quantity=quantity,
-            targets=(quantity,),
-            scores=(Score(f"{quantity}.lpips", f"{quantity} LPIPS", "lower", "", (0, None)),),
-            licence="BSD-2-Clause",
-            paper=ZHANG,
-            commands=(Command("doctor", "bench.metrics.images.perceptual:diagnose"),),
-        ),
+def _card(
+    quantity: str,
+    suffix: str,
+    title: str,
+    implementation: str,
+    score: Score,
+    licence: str = "",
+    paper: str = "",
+    commands: tuple[Command, ...] = (),
+) -> MetricCard:
+    return MetricCard(
+        name=f"{quantity}-{suffix}",
+        title=title,
+        implementation=f"bench.metrics.images.{implementation}",
+        quantity=quantity,
+        targets=(quantity,),
+        scores=(score,),
+        pools=True,
+        licence=licence,
+        paper=paper,
+        commands=commands,
     )
+
+
+def _psnr(quantity: str) -> MetricCard:
+    score = Score(f"{quantity}.psnr", f"{quantity} PSNR", "higher", "dB")
+    return _card(quantity, "psnr", "Peak signal-to-noise ratio", "metric:Psnr", score)
+
+
+def _psnr_hdr(quantity: str) -> MetricCard:
+    score = Score(f"{quantity}.psnr_hdr", f"{quantity} PSNR, HDR", "higher", "dB")
+    title = "Peak signal-to-noise ratio, linear and unclipped"
+    return _card(quantity, "psnr-hdr", title, "metric:Psnr", score)
+
+
+def _ssim(quantity: str) -> MetricCard:
+    score = Score(f"{quantity}.ssim", f"{quantity} SSIM", "higher", "", (-1, 1))
+    return _card(quantity, "ssim", "Structural similarity", "ssim:metric", score, paper=WANG)
+
+
+def _lpips(quantity: str) -> MetricCard:
+    return _card(
+        quantity,
+        "lpips",
+        "LPIPS 0.1",
+        "perceptual:metric",
+        Score(f"{quantity}.lpips", f"{quantity} LPIPS", "lower", "", (0, None)),
+        licence="BSD-2-Clause",
+        paper=ZHANG,
+        commands=(Command("doctor", "bench.metrics.images.backbones:diagnose"),),
+    )
+
+
+def _flip(quantity: str) -> MetricCard:
+    return _card(
+        quantity,
+        "flip",
+        "FLIP of what is shown, 67 pixels per degree",
+        "flip:ldr",
+        Score(f"{quantity}.flip", f"{quantity} FLIP", "lower", "", (0, 1)),
+        licence="BSD-3-Clause",
+        paper=FLIP,
+    )
+
+
+def _flip_hdr(quantity: str) -> MetricCard:
+    return _card(
+        quantity,
+        "flip-hdr",
+        "HDR-FLIP of linear images, 67 pixels per degree",
+        "flip:hdr",
+        Score(f"{quantity}.flip_hdr", f"{quantity} FLIP, HDR", "lower", "", (0, 1)),
+        licence="BSD-3-Clause",
+        paper=FLIP_HDR,
+    )
+
+
+def _l1(quantity: str) -> MetricCard:
+    score = Score(f"{quantity}.l1", f"{quantity} L1", "lower", "of 255", (0, None))
+    return _card(quantity, "l1", "Mean absolute difference × 255", "metric:mean_absolute", score)
 
 
 @hookimpl
 def bench_metrics() -> Iterable[MetricCard]:
     """Offer the image metrics."""
-    return (*_cards("relit"), *_cards("view"))
+    made = (_psnr, _psnr_hdr, _ssim, _lpips, _flip, _flip_hdr, _l1)
+    images = (make(quantity) for quantity in ("relit", "view") for make in made)
+    return (*images, _ssim("albedo"), _lpips("albedo"))

@@ -1,1 +1,1 @@
-"""Albedo and shading against the truth: PSNR, scale-invariant MSE, local MSE."""
+"""Albedo and shading against the truth: PSNR, scale-invariant MSE, local MSE, WHDR."""

@@ -1,14 +1,22 @@
-"""Errors of albedo and shading of one item."""
+"""Errors of albedo and shading of one item, or of a unit of items under one scale."""
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from bench.api import Item, MetricCard
 from bench.protocol import Comparison
-from bench.protocol.apply import Float64, Mask, Prepared, prepare, psnr
+from bench.protocol.apply import Float64, Mask, Prepared, pooled_error, prepare_items, psnr
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bench.protocol.batched import Batch
 
 WINDOW, STEP = 20, 10
 
@@ -43,9 +51,34 @@ def _window_sums(values: Float64, inside: Mask, window: int, step: int) -> Float
     return np.asarray(across[window::step] - across[:-window:step])
 
 
+def mean_local_error(parts: Sequence[Prepared]) -> float | None:
+    """The mean LMSE of the images that have one; None where none has."""
+    errors = [error for part in parts if (error := local_error(part)) is not None]
+    return float(np.mean(errors)) if errors else None
+
+
 def scale_invariant(comparison: Comparison) -> Comparison:
     """The comparison itself, or with one scalar where it fits no scale."""
     return replace(comparison, scale="scalar") if comparison.scale == "none" else comparison
+
+
+def mean_squared_error(parts: Sequence[Prepared], comparison: Comparison) -> float:
+    """Of all pixels where the comparison pools them, else the mean of each image's."""
+    if comparison.reduction == "pooled":
+        return pooled_error(parts)
+    return float(np.mean([part.mean_squared_error() for part in parts]))
+
+
+def _batched(
+    batch: Batch, quantity: str, comparison: Comparison, given: Comparison
+) -> Mapping[str, Tensor]:
+    from bench.metrics.intrinsics import batched
+
+    invariant = batch.prepared(quantity, scale_invariant(given))
+    values: Mapping[str, Tensor] = batched.errors(
+        quantity, batch.prepared(quantity, comparison), invariant
+    )
+    return values
 
 
 class AlbedoError:
@@ -59,30 +92,62 @@ class AlbedoError:
         self.card = card
 
     def __call__(self, items: Iterable[Item], comparison: Comparison) -> Mapping[str, float]:
-        (item,) = items
-        pair = item.prediction["albedo"], item.target["albedo"], item.target.get("mask")
-        prepared = prepare(*pair, comparison)
-        invariant = prepared
-        if comparison.scale == "none":
-            invariant = prepare(*pair, scale_invariant(comparison))
-        if prepared is None or invariant is None:
+        items = list(items)
+        parts = prepare_items(items, "albedo", comparison)
+        if not parts:
             return {}
-        local = local_error(prepared)
+        invariant = prepare_items(items, "albedo", scale_invariant(comparison))
+        local = mean_local_error(parts)
         return {
-            "albedo.psnr": psnr(prepared, comparison),
-            "albedo.si_mse": invariant.mean_squared_error(),
+            "albedo.psnr": psnr(parts, comparison),
+            "albedo.si_mse": mean_squared_error(invariant, comparison),
         } | ({} if local is None else {"albedo.lmse": local})
+
+    def batch(self, batch: Batch, comparison: Comparison) -> Mapping[str, Tensor]:
+        """The same of each of B pairs by itself: tensors B, NaN where one is not defined."""
+        return _batched(batch, "albedo", comparison, comparison)
 
 
 class ShadingError:
-    """LMSE of the shading, its colour included: one scale per window, shared by the channels."""
+    """PSNR, si-MSE and LMSE of the shading, its colour included.
+
+    All are after the comparison's scale; where it fits none, after one scalar. LMSE adds its own
+    scale per window, shared by the channels.
+    """
 
     def __init__(self, card: MetricCard) -> None:
         self.card = card
 
     def __call__(self, items: Iterable[Item], comparison: Comparison) -> Mapping[str, float]:
-        (item,) = items
-        pair = item.prediction["shading"], item.target["shading"], item.target.get("mask")
-        prepared = prepare(*pair, comparison)
-        local = None if prepared is None else local_error(prepared)
-        return {} if local is None else {"shading.lmse": local}
+        parts = prepare_items(items, "shading", scale_invariant(comparison))
+        if not parts:
+            return {}
+        local = mean_local_error(parts)
+        return {
+            "shading.psnr": psnr(parts, comparison),
+            "shading.si_mse": mean_squared_error(parts, comparison),
+        } | ({} if local is None else {"shading.lmse": local})
+
+    def batch(self, batch: Batch, comparison: Comparison) -> Mapping[str, Tensor]:
+        """The same of each of B pairs by itself: tensors B, NaN where one is not defined."""
+        return _batched(batch, "shading", scale_invariant(comparison), comparison)
+
+
+class IntrinsicError:
+    """½ LMSE of the shading + ½ LMSE of the albedo: the score of MIT Intrinsic Images.
+
+    As published where the comparison looks at "grey" channels. Undefined where either is.
+    """
+
+    def __init__(self, card: MetricCard) -> None:
+        self.card = card
+
+    def __call__(self, items: Iterable[Item], comparison: Comparison) -> Mapping[str, float]:
+        items = list(items)
+        albedo, shading = (
+            mean_local_error(prepare_items(items, quantity, comparison))
+            for quantity in ("albedo", "shading")
+        )
+        if albedo is None or shading is None:
+            return {}
+        return {"intrinsic.lmse": (shading + albedo) / 2}

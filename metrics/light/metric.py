@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import cast
 
@@ -58,12 +59,18 @@ def _transport(height: int, width: int) -> Float64:
     return np.asarray(np.maximum(cosines, 0) * weights / math.pi)
 
 
+def scale_invariant(comparison: Comparison) -> Comparison:
+    """The comparison itself, or with one scalar where it fits no scale."""
+    return replace(comparison, scale="scalar") if comparison.scale == "none" else comparison
+
+
 class LightError:
     """Radiance error, colour angle and irradiance error under solid-angle weights.
 
     The prediction is turned into the target's frame, then resampled to its size with solid-angle
-    weights. Each error fits the comparison's scale to what it compares. Raises `DataError` where
-    the frames differ and the dataset offers no camera.
+    weights. `light.rmse` is without a scale whatever the comparison fits; each other error fits the
+    comparison's scale to what it compares, the two si- ones a scalar where it fits none. Raises
+    `DataError` where the frames differ and the dataset offers no camera.
     """
 
     def __init__(self, card: MetricCard) -> None:
@@ -74,11 +81,14 @@ class LightError:
         predicted, target = _radiances(item)
         height, width, _ = target.shape
         weights = np.repeat(solid_angles(height, width), width)  # HW
-        pair = match(predicted.reshape(-1, 3), target.reshape(-1, 3), comparison, weights)
-        shaded = match(sphere_shading(predicted), sphere_shading(target), comparison)
-        angle = colour_angle(*pair, weights)
+        lists = predicted.reshape(-1, 3), target.reshape(-1, 3)  # HW×3
+        free = scale_invariant(comparison)
+        given = match(*lists, replace(comparison, scale="none"), weights)
+        shaded = match(sphere_shading(predicted), sphere_shading(target), free)
+        angle = colour_angle(*match(*lists, comparison, weights), weights)
         return {
-            "light.si_rmse": root_mean_square(*pair, weights),
+            "light.rmse": root_mean_square(*given, weights),
+            "light.si_rmse": root_mean_square(*match(*lists, free, weights), weights),
             "light.irradiance": root_mean_square(*shaded, np.ones(SPHERE)),
         } | ({} if angle is None else {"light.angular": angle})
 

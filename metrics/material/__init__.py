@@ -1,1 +1,1 @@
-"""Errors of roughness and of specular reflectance."""
+"""Errors of roughness, metalness and specular reflectance."""

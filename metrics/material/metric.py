@@ -1,21 +1,33 @@
-"""Root mean squared error of a scalar map of one item."""
+"""Squared error of a scalar map of one item, or of a unit of items."""
 
 import math
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from bench.api import Item, MetricCard
 from bench.protocol import Comparison
-from bench.protocol.apply import prepare
+from bench.protocol.apply import pooled_error, prepare_items
 
 
-class RootMeanSquare:
-    """RMSE over the comparison's pixels."""
+class SquaredError:
+    """Mean squared error and its root over the comparison's pixels.
+
+    Under "zero-outside" the background is right in both, whatever stands there, and the mean goes
+    over the frame (Synthetic4Relight, specs/metrics.md §6). Of several items the mean of each one's
+    value or, pooled, that of all pixels.
+    """
 
     def __init__(self, card: MetricCard) -> None:
-        self.quantity, self.id = card.quantity, card.scores[0].id
+        self.quantity = card.quantity
 
     def __call__(self, items: Iterable[Item], comparison: Comparison) -> Mapping[str, float]:
-        (item,) = items
-        truth, mask = item.target[self.quantity], item.target.get("mask")
-        prepared = prepare(item.prediction[self.quantity], truth, mask, comparison)
-        return {} if prepared is None else {self.id: math.sqrt(prepared.mean_squared_error())}
+        parts = prepare_items(items, self.quantity, comparison)
+        if not parts:
+            return {}
+        groups = [parts] if comparison.reduction == "pooled" else [[part] for part in parts]
+        squares = [pooled_error(group) for group in groups]
+        return {
+            f"{self.quantity}.mse": float(np.mean(squares)),
+            f"{self.quantity}.rmse": float(np.mean([math.sqrt(square) for square in squares])),
+        }

@@ -1,18 +1,23 @@
-"""The cards of the material errors (specs/metrics.md §6, the neutral default)."""
+"""The cards of the material errors (specs/metrics.md §6)."""
 
 from collections.abc import Iterable
 
 from bench.api import MetricCard, Score, hookimpl
 
 
-def _card(quantity: str, title: str) -> MetricCard:
+def _card(quantity: str, title: str, version: int, *kinds: str) -> MetricCard:
     return MetricCard(
         name=quantity,
         title=title,
-        implementation="bench.metrics.material.metric:RootMeanSquare",
+        implementation="bench.metrics.material.metric:SquaredError",
+        version=version,
         quantity=quantity,
         targets=(quantity,),
-        scores=(Score(f"{quantity}.rmse", f"{quantity} RMSE", "lower", "", (0, None)),),
+        pools=True,
+        scores=tuple(
+            Score(f"{quantity}.{kind}", f"{quantity} {kind.upper()}", "lower", "", (0, None))
+            for kind in kinds
+        ),
     )
 
 
@@ -20,6 +25,7 @@ def _card(quantity: str, title: str) -> MetricCard:
 def bench_metrics() -> Iterable[MetricCard]:
     """Offer the material errors."""
     return (
-        _card("roughness", "Perceptual roughness"),
-        _card("specular", "Reflectance at normal incidence"),
+        _card("roughness", "Perceptual roughness", 2, "rmse", "mse"),
+        _card("metallic", "Metalness", 1, "rmse", "mse"),
+        _card("specular", "Reflectance at normal incidence", 1, "rmse"),
     )

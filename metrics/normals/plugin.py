@@ -1,4 +1,4 @@
-"""The card of the normal errors (specs/metrics.md §2.1)."""
+"""The card of the normal errors (specs/metrics.md §2.1, §2.2)."""
 
 from collections.abc import Iterable
 
@@ -14,11 +14,15 @@ NORMAL = MetricCard(
     name="normal",
     title="Angular error of normals",
     implementation="bench.metrics.normals.metric:NormalError",
+    version=2,
     quantity="normal",
     targets=("normal",),
+    pools=True,
     scores=(
         Score("normal.mae", "mean angular error", "lower", "°", (0, 180)),
         Score("normal.median", "median angular error", "lower", "°", (0, 180)),
+        Score("normal.rmse", "angular RMSE", "lower", "°", (0, 180)),
+        Score("normal.cosine", "mean cosine distance of normals", "lower", "", (0, 2)),
         _within("11.25"),
         _within("22.5"),
         _within("30"),

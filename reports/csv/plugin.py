@@ -8,7 +8,7 @@ CARD = ReportCard(
     name="csv",
     title="Scores and single outcomes for other programs",
     implementation="bench.reports.csv.report:Csv",
-    files=("scores.csv", "items.csv"),
+    files=("scores.csv", "items.csv", "published.csv", "claims.csv"),
 )
 
 

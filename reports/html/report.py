@@ -16,7 +16,8 @@ from bench.tables import wording
 from bench.tables.figures import figures
 from bench.tables.gallery import Gallery, gallery
 from bench.tables.pictures import Picture
-from bench.tables.summary import Table, summarise
+from bench.tables.summary import summarise
+from bench.tables.table import Table
 
 _FIGURE_DPI = 120
 _QUALITY = 88
@@ -39,6 +40,7 @@ class Chapter:
     anchor: str
     table: Table
     notes: dict[str, int]
+    sources: dict[str, int]
     figures: Sequence[Embedded]
     gallery: Gallery
 
@@ -54,6 +56,7 @@ class Html:
                 f"table-{number}",
                 table,
                 wording.notes(table),
+                wording.sources(table),
                 list(_embedded(table)),
                 gallery(run, table, summary.outcomes),
             )
@@ -66,6 +69,7 @@ class Html:
                 run=run,
                 chapters=chapters,
                 failures=summary.failures,
+                claims=summary.claims,
                 manifest=json.dumps(run.manifest, indent=1, ensure_ascii=False, default=str),
             )
         )

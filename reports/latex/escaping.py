@@ -37,6 +37,7 @@ _COMMANDS = {
     "→": r"\ensuremath{\rightarrow}",
     "≤": r"\ensuremath{\le}",
     "≥": r"\ensuremath{\ge}",
+    "§": r"\S{}",
     "²": r"\textsuperscript{2}",
     "³": r"\textsuperscript{3}",
 }

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from bench.api import Row, RunView
+from bench.api import Row, RunView, Score
 from bench.reports.latex.escaping import breakable, escaped
 from bench.tables import wording
-from bench.tables.summary import Column, Summary, Table, summarise
+from bench.tables.summary import Summary, summarise
+from bench.tables.table import Column, Table
 
 MOST_COLUMNS = 10
 # Points at \footnotesize on a landscape A4 page, beside the columns of label and input class.
@@ -32,16 +33,18 @@ class Latex:
     def write(self, run: RunView, folder: Path) -> Sequence[Path]:
         """Write table.tex, and report.tex that compiles it alone."""
         table, report = folder / "table.tex", folder / "report.tex"
-        table.write_text(_HEAD + "\n".join(_document(summarise(run))), encoding="utf-8")
+        table.write_text(_HEAD + "\n".join(_document(run)), encoding="utf-8")
         report.write_text(_REPORT, encoding="utf-8")
         return [table, report]
 
 
-def _document(summary: Summary) -> Iterator[str]:
+def _document(run: RunView) -> Iterator[str]:
+    summary = summarise(run)
     for table in summary.tables:
         for columns in batches(table):
             yield from _float(table, columns)
     yield r"\clearpage"
+    yield from _claims(summary, run.scores)
     yield from _failures(summary)
 
 
@@ -75,6 +78,7 @@ def _width(table: Table, column: Column) -> float:
 
 def _float(table: Table, columns: list[Column]) -> Iterator[str]:
     notes = wording.notes(table, columns)
+    sources = wording.sources(table, columns)
     groups = ", ".join(dict.fromkeys(column.group for column in columns))
     places = "r" * len(columns)
     yield r"\begin{table}[htbp]\centering\footnotesize\setlength{\tabcolsep}{4pt}"
@@ -86,14 +90,24 @@ def _float(table: Table, columns: list[Column]) -> Iterator[str]:
     yield from _headings(columns)
     for section in table.sections(columns):
         yield r"\midrule"
+        if section.rows[0].kind == "published":
+            span = rf"\multicolumn{{{len(columns) + 2}}}{{@{{}}l@{{}}}}"
+            yield rf"{span}{{\scriptsize {escaped(section.title)}}} \\"
         for row in section.rows:
             cells = (_cell(table, row, column, notes) for column in columns)
             words = rf"{{\scriptsize {breakable(wording.input_words(row))}}}"
-            yield " & ".join([breakable(wording.label(row)), words, *cells]) + r" \\"
+            yield " & ".join([_label(table, row, sources), words, *cells]) + r" \\"
     yield r"\bottomrule"
     yield r"\end{tabular}"
-    yield from _notes(table, columns, notes)
+    yield from _notes(table, columns, notes, sources)
     yield r"\end{table}"
+
+
+def _label(table: Table, row: Row, sources: Mapping[str, int]) -> str:
+    marks = wording.marks(table, row, sources)
+    raised = ",".join(rf"\S{mark}" for mark in marks)
+    text: str = breakable(wording.label(row))
+    return text + (rf"\textsuperscript{{{raised}}}" if marks else "")
 
 
 def _headings(columns: Sequence[Column]) -> Iterator[str]:
@@ -121,13 +135,29 @@ def _cell(table: Table, row: Row, column: Column, notes: Mapping[str, int]) -> s
     return rf"{text}\textsuperscript{{{shown.note}}}" if shown.note else text
 
 
-def _notes(table: Table, columns: list[Column], notes: Mapping[str, int]) -> Iterator[str]:
+def _notes(
+    table: Table, columns: list[Column], notes: Mapping[str, int], sources: Mapping[str, int]
+) -> Iterator[str]:
     yield r"\par\medskip\raggedright\scriptsize"
     yield " ".join(breakable(line) for line in wording.legend(table, columns))
     for message, number in notes.items():
         yield rf"n/a\textsuperscript{{{number}}}: {breakable(message)}."
+    for source, number in sources.items():
+        yield rf"\textsuperscript{{\S{number}}} {breakable(source)}."
     explained = (f"{name}: {meaning}" for name, meaning in wording.glossary(table, columns))
     yield rf"\par {breakable('; '.join(explained))}."
+
+
+def _claims(summary: Summary, scores: Mapping[str, Score]) -> Iterator[str]:
+    if not summary.claims:
+        return
+    yield r"\begingroup\footnotesize\raggedright\noindent Claims:\par"
+    for verdict in summary.claims:
+        cells = wording.claim_cells(verdict, scores.get(verdict.claim.metric))
+        told = zip(wording.CLAIM_HEADINGS, cells, strict=True)
+        line = ", ".join(f"{heading} {text}" for heading, text in told if text)
+        yield rf"\noindent {breakable(line)}\par"
+    yield rf"\noindent {breakable(wording.CLAIM_LEGEND)}\par\medskip\endgroup"
 
 
 def _failures(summary: Summary) -> Iterator[str]:

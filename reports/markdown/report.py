@@ -8,7 +8,8 @@ import jinja2
 
 from bench.api import Row, RunView
 from bench.tables import wording
-from bench.tables.summary import Column, Table, summarise
+from bench.tables.summary import summarise
+from bench.tables.table import Column, Table
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
 

@@ -259,3 +259,27 @@ def test_the_key_changes_with_the_weights_that_an_option_names(tmp_path: Path) -
 
 def test_digests_do_not_depend_on_the_order_of_keys() -> None:
     assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1}) != digest({"a": 1, "b": [3]})
+
+
+def test_own_protocols_stand_beside_the_named_ones() -> None:
+    raw = {
+        "run": {"protocols": ["mine", "mit"]},
+        "protocols": {"mine": {"base": "neutral", "rules": {"normal.*": {"erosion": 3}}}},
+    }
+    found = registry(METHOD, DATASET, metric("mae", "normal"))
+    plan = make(parse(raw, Path("/here/bench.toml")), found, "cpu")
+    assert [(each.name, each.base) for each in plan.protocols] == [("mine", "neutral"), ("mit", "")]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "phrase"),
+    [
+        ("mine", {"base": "nutral"}, r"protocols\.mine\.base: unknown protocol 'nutral'; did you"),
+        ("sord", {"base": "neutral"}, r"protocols\.sord: a built-in protocol is called 'sord'"),
+    ],
+)
+def test_a_wrong_protocol_of_a_file_is_refused_though_no_run_asks_for_it(
+    name: str, body: dict[str, Any], phrase: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"/here/bench.toml: {phrase}"):
+        make(parse({"protocols": {name: body}}, Path("/here/bench.toml")), registry(), "cpu")

@@ -16,7 +16,7 @@ from bench.quantities import Camera, Environment
 
 PLUGINS = (
     "consistency", "cost", "depth", "images", "intrinsics", "light", "masks", "material",
-    "normals", "sord",
+    "meshes", "normals", "sord",
 )  # fmt: skip
 SIZE = 48
 

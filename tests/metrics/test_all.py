@@ -24,6 +24,11 @@ BEST = {
     "light.si_rmse": 0, "light.angular": 0, "light.irradiance": 0,
     "relit.psnr": math.inf, "relit.psnr_hdr": math.inf, "relit.ssim": 1,
     "view.psnr": math.inf, "view.psnr_hdr": math.inf, "view.ssim": 1,
+    "normal.rmse": 0, "normal.cosine": 0, "depth.rmse_extent": 0, "depth.si_mse": 0,
+    "depth.si_rmse": 0, "depth.si_mse_scene": 0, "depth.abs_rel": 0, "depth.sq_rel": 0,
+    "depth.rmse_log": 0, "depth.log10": 0, "depth.silog": 0, "depth.delta1": 1,
+    "shading.psnr": math.inf, "shading.si_mse": 0, "intrinsic.lmse": 0, "roughness.mse": 0,
+    "light.rmse": 0,
     "consistency.psnr": math.inf, "roughness.rmse": 0, "specular.rmse": 0, "mask.iou": 1,
 }  # fmt: skip
 """Value of a perfect prediction; LPIPS, cost, pairs and `sord` have tests of their own."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
 from bench.api import Item
-from bench.metrics.images.metric import ssim
+from bench.metrics.images.ssim import ssim
 from bench.protocol import Comparison
 from bench.protocol.apply import prepare
 
@@ -41,7 +41,7 @@ def test_ssim_agrees_with_skimage(
 ) -> None:
     first = rng.random(size)
     second = np.clip(first + rng.normal(0, 0.2, size), 0, 1)
-    assert ssim(first, second, peak) == pytest.approx(oracle(first, second, peak), abs=1e-6)
+    assert ssim(first, second, "gauss11", peak) == pytest.approx(oracle(first, second, peak), abs=1e-6)
 
 
 @pytest.mark.parametrize(

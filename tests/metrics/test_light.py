@@ -19,6 +19,7 @@ from bench.metrics.light.metric import (
 )
 from bench.protocol import Comparison
 from bench.protocol.apply import match
+from bench.protocol.scales import fit_scale
 from bench.quantities import Environment
 
 NEUTRAL = Comparison(scale="scalar", mask="full")
@@ -38,6 +39,13 @@ def test_the_example_of_the_specification() -> None:
     pair = match(prediction, target, NEUTRAL, weights)
     assert root_mean_square(*pair, weights) == pytest.approx(0.568962, abs=1e-6)
     assert colour_angle(prediction, target, weights) == pytest.approx(11.490460, abs=1e-6)
+    # StyleLight adds the channels up where the mean over them stands here.
+    summed = [
+        np.sqrt(3) * root_mean_square(*lists, weights) for lists in ((prediction, target), pair)
+    ]
+    assert summed == pytest.approx([1.015505, 0.985471], abs=5e-7)
+    gain = fit_scale(prediction, target, "scalar").scale
+    assert gain == pytest.approx([1.128205] * 3, abs=5e-7)
 
 
 def test_radiance_error_is_weighted_least_squares(
@@ -57,6 +65,36 @@ def test_radiance_error_is_weighted_least_squares(
     expected = np.sqrt(solution[1][0] / weights.sum())
     wrong = predicting(view, environment=Environment(noisy, "world"))
     assert measure("light.si_rmse", wrong, comparison=NEUTRAL) == pytest.approx(expected, rel=1e-5)
+
+
+def test_radiance_error_as_given_fits_nothing(
+    measure: Callable[..., Any],
+    view: Item,
+    predicting: Callable[..., Item],
+    rng: np.random.Generator,
+) -> None:
+    truth = view.target["environment"].radiance
+    noisy = np.abs(truth + rng.normal(0.5, 0.5, truth.shape)).astype(np.float32)
+    edges = np.cos(np.pi * np.arange(len(truth) + 1) / len(truth))
+    squared = ((noisy.astype(float) - truth) ** 2).mean(axis=(1, 2))
+    expected = np.sqrt(np.sum(squared * (edges[:-1] - edges[1:])) / 2)
+    wrong = predicting(view, environment=Environment(noisy, "world"))
+    for scale in ("none", "scalar"):
+        comparison = Comparison(scale=scale, mask="full")
+        assert measure("light.rmse", wrong, comparison=comparison) == pytest.approx(expected)
+    given = measure("light.si_rmse", wrong, comparison=Comparison(mask="full"))
+    assert given == measure("light.si_rmse", wrong, comparison=NEUTRAL) < expected
+
+
+def test_a_black_light_is_as_far_off_as_the_truth_is_bright(
+    measure: Callable[..., Any], view: Item, predicting: Callable[..., Item]
+) -> None:
+    truth = view.target["environment"]
+    black = predicting(view, environment=Environment(0 * truth.radiance, "world"))
+    power = np.average((truth.radiance**2).mean(axis=(1, 2)), weights=solid_angles(16, 32)[:, 0])
+    for score in ("light.rmse", "light.si_rmse"):
+        assert measure(score, black, comparison=NEUTRAL) == pytest.approx(np.sqrt(power))
+    assert measure("light.angular", black, comparison=NEUTRAL) == pytest.approx(90)
 
 
 def test_a_pole_weighs_less_than_the_equator(
@@ -135,4 +173,7 @@ def test_unlike_frames_without_a_camera_name_the_item(
 
 
 def test_the_weights_sum_to_the_sphere() -> None:
+    """Exactly, where the sine at the row's middle gives 12.5866."""
     assert solid_angles(16, 48).sum() * 48 == pytest.approx(4 * np.pi)
+    middle = np.sin(np.pi * (np.arange(16) + 0.5) / 16).sum() * np.pi / 16 * 2 * np.pi
+    assert middle == pytest.approx(12.5866, abs=5e-5)

@@ -1,16 +1,66 @@
 """What the named protocols say."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
 from bench.protocol import Comparison
+from bench.protocol.bodies import read_protocol
 from bench.protocol.named import NEUTRAL, PROTOCOLS, SORD
 
 
 def test_every_protocol_is_found_under_its_own_name() -> None:
     assert all(name == protocol.name for name, protocol in PROTOCOLS.items())
+
+
+def test_the_protocols_of_the_field_are_named() -> None:
+    assert set(PROTOCOLS) >= {
+        "neutral", "stanford-orb", "tensoir", "nerfactor", "synthetic4relight", "sord", "owl",
+        "nrw", "mit", "iiw", "marigold-iid",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_a_protocol_says_where_it_was_read_and_survives_json(name: str) -> None:
+    protocol = PROTOCOLS[name]
+    assert protocol.title
+    assert protocol.source or name == "neutral"
+    assert read_protocol(json.loads(json.dumps(asdict(protocol)))) == protocol
+
+
+def test_a_body_of_an_earlier_version_has_the_defaults() -> None:
+    body = asdict(SORD)
+    del body["notes"], body["base"], body["rules"][0]["comparison"]["crop"]
+    assert read_protocol(body) == SORD
+
+
+def test_no_rule_is_hidden_by_an_earlier_one() -> None:
+    for protocol in PROTOCOLS.values():
+        for place, rule in enumerate(protocol.rules):
+            earlier = [r for r in protocol.rules[:place] if r.column == rule.column]
+            assert not any(fnmatchcase(rule.pattern, r.pattern) for r in earlier), rule.pattern
+
+
+@pytest.mark.parametrize(
+    ("protocol", "metric"),
+    [
+        ("stanford-orb", "relit.flip"),
+        ("tensoir", "depth.rmse"),
+        ("mit", "albedo.psnr"),
+        ("iiw", "albedo.psnr"),
+        ("owl", "albedo.psnr"),
+    ],
+)
+def test_a_benchmark_compares_nothing_but_its_own_scores(protocol: str, metric: str) -> None:
+    assert not list(PROTOCOLS[protocol].comparisons(metric))
+
+
+def test_whdr_has_no_second_column_in_neutral() -> None:
+    assert [column for column, _ in NEUTRAL.comparisons("albedo.whdr_eq")] == [""]
+    assert [column for column, _ in NEUTRAL.comparisons("albedo.lmse")] == ["", "single"]
 
 
 @pytest.mark.parametrize(
@@ -20,6 +70,13 @@ def test_every_protocol_is_found_under_its_own_name() -> None:
         ("normal.mae", {"": "none"}),
         ("shading.lmse", {"": "scalar"}),
         ("depth.rmse", {"": "affine", "given": "none"}),
+        ("depth.abs_rel", {"": "scalar"}),
+        ("depth.si_mse", {"": "scalar"}),
+        ("depth.silog", {"": "none"}),
+        ("light.rmse", {"": "none"}),
+        ("normal.cosine", {"": "none"}),
+        ("relit.l1", {"": "none", "aligned": "channel"}),
+        ("albedo.whdr", {"": "none"}),
         ("depth.coverage", {"": "affine"}),
         ("roughness.rmse", {"": "none"}),
         ("relit.psnr", {"": "none", "aligned": "channel"}),
@@ -42,6 +99,10 @@ def test_neutral_scales_each_column_as_the_design_says(score: str, columns: dict
         ("relit.psnr", "srgb", (0, 1), "inside"),
         ("relit.psnr_hdr", "linear", None, "inside"),
         ("view.ssim", "srgb", (0, 1), "zero-outside"),
+        ("view.l1", "srgb", (0, 1), "inside"),
+        ("relit.flip", "srgb", (0, 1), "zero-outside"),
+        ("relit.flip_hdr", "linear", None, "zero-outside"),
+        ("albedo.ssim", "srgb", (0, 1), "zero-outside"),
         ("view.lpips", "srgb", (0, 1), "zero-outside"),
         ("albedo.psnr", "linear", None, "inside"),
         ("consistency.psnr", "srgb", (0, 1), "inside"),

@@ -1,5 +1,6 @@
 """The fake run as a fixture: a module without a package cannot be imported by name."""
 
+import dataclasses
 import functools
 import importlib
 import importlib.util
@@ -25,8 +26,9 @@ def fake() -> ModuleType:
 
 @pytest.fixture(scope="session")
 def run(fake: ModuleType) -> Any:
-    """A run with rows of every kind on two datasets."""
-    return fake.FakeRun()
+    """A run with rows of every kind on two datasets, published numbers and claims."""
+    plain = fake.FakeRun()
+    return dataclasses.replace(plain, manifest=plain.manifest | fake.BESIDE)
 
 
 @pytest.fixture(scope="session")

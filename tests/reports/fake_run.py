@@ -12,7 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from bench.api import Key, Outcome, Prediction, Query, Row, Sample, Score, Targets
+from bench.api import (
+    Key,
+    Outcome,
+    Prediction,
+    PublishedValue,
+    Query,
+    Row,
+    Sample,
+    Score,
+    Targets,
+)
 from bench.errors import DataError
 from bench.protocol.named import NEUTRAL
 from bench.quantities import Camera, Environment
@@ -49,6 +59,29 @@ SCORES = (
     Score("cost.seconds", "seconds per item", "lower", "s", (0, None), ranked=False),
     Score("cost.memory", "peak memory", "lower", "bytes", (0, None), ranked=False),
 )
+HOSTILE = "Tab. 1 <script>alert(2)</script> \\input{/etc/passwd} | a_b & 50%"
+PAPER = PublishedValue(
+    "Paper_Net <i>",
+    "normal.mae",
+    1.25,
+    "vases",
+    "mini",
+    "neutral",
+    std=0.5,
+    n=42,
+    source=HOSTILE,
+    retrieved="2024-11-30",
+    verified=True,
+)
+CLAIM = replace(PAPER, method="many-views net", std=None, n=None)
+# For a manifest: what others published on the vases, and what one row claims there and elsewhere.
+BESIDE: Mapping[str, Any] = {
+    "published": [asdict(PAPER), asdict(replace(PAPER, metric="albedo.psnr", value=9e9))],
+    "rows": [
+        {"label": "many-views net", "dataset": "vases", "split": "mini"}
+        | {"claims": [asdict(CLAIM), asdict(replace(CLAIM, dataset="absent"))]}
+    ],
+}
 _BASE = {"dB": 22.0, "°": 25.0, "%": 60.0, "s": 0.5, "bytes": 4e8, "": 0.08}
 _SIDE = 96
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bench.protocol.named import NEUTRAL
 from bench.reports.latex.escaping import breakable, escaped
 from bench.reports.latex.report import MOST_COLUMNS, batches
 from bench.tables.summary import summarise
@@ -67,7 +68,7 @@ def test_marks_are_shown(source: str) -> None:
 
 
 def test_the_caption_names_the_protocol(source: str) -> None:
-    assert "Protocol neutral version 1" in source
+    assert f"Protocol neutral version {NEUTRAL.version}" in source
 
 
 def test_any_text_compiles(tmp_path: Path) -> None:

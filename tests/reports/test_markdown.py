@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from bench.protocol.named import NEUTRAL
+
 
 @pytest.fixture(scope="module")
 def text(files: Any) -> str:
@@ -60,5 +62,5 @@ def test_the_input_class_is_in_every_line(text: str) -> None:
 
 
 def test_the_caption_and_the_ledger_are_there(text: str) -> None:
-    assert "12 scenes, 36 items. Protocol neutral version 1" in text
+    assert f"12 scenes, 36 items. Protocol neutral version {NEUTRAL.version}" in text
     assert "| timeout | 1 | scene00/000 | over 60 s;" in text

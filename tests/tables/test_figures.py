@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bench.tables import figures
-from bench.tables.summary import Column, Table, summarise
+from bench.tables.summary import summarise
+from bench.tables.table import Column, Table
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from bench.api import Outcome
 from bench.errors import StoreError
 from bench.protocol.named import NEUTRAL
 from bench.tables.outcomes import item_within, long_table
-from bench.tables.summary import Cell, Table, summarise
+from bench.tables.summary import summarise
+from bench.tables.table import Cell, Table
 
 
 def outcome(
@@ -187,8 +188,10 @@ def test_a_sole_row_in_its_group_is_not_bold(fake: Any) -> None:
     assert bold_of(fake, scores("a") + scores("c", 5), ("a", other)) == set()
 
 
-@pytest.mark.parametrize("kind", ["floor", "oracle", "noise"])
-def test_floors_oracle_and_noise_are_never_bold_and_never_compete(fake: Any, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["floor", "oracle", "noise", "published"])
+def test_floors_oracle_noise_and_published_rows_are_never_bold_and_never_compete(
+    fake: Any, kind: str
+) -> None:
     rows = ("a", "b", fake.a_row("c", kind=kind))
     assert bold_of(fake, scores("a") + scores("b", 1) + scores("c", 9), rows) == {"b"}
 

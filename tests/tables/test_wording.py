@@ -11,7 +11,8 @@ from bench.protocol import Comparison
 from bench.protocol.named import NEUTRAL
 from bench.tables import wording
 from bench.tables.protocols import comparison, in_words, stated
-from bench.tables.summary import Cell, Column, summarise
+from bench.tables.summary import summarise
+from bench.tables.table import Cell, Column
 
 
 def score(unit: str = "", direction: str = "higher") -> Score:

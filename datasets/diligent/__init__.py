@@ -1,0 +1,1 @@
+"""DiLiGenT (Shi et al., 2016): photometric stereo of ten objects with measured normals."""

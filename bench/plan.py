@@ -135,7 +135,9 @@ def why_not(job: Job, metrics: Iterable[MetricCard] = ()) -> str:
     if unknown:
         return f"is granted {', '.join(unknown)}, which {job.dataset.name} does not know"
     known = set(job.dataset.targets) | set(job.dataset.inputs)
-    scored = {metric.quantity for metric in metrics if set(metric.targets) & set(job.dataset.targets)}
+    scored = {
+        metric.quantity for metric in metrics if set(metric.targets) & set(job.dataset.targets)
+    }
     if not job.answers and not set(job.method.predicts) & (known | scored):
         return f"predicts nothing that {job.dataset.name} knows and answers none of its queries"
     return ""

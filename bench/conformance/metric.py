@@ -63,7 +63,7 @@ def _item(card: MetricCard, view: int, damage: bool) -> Item:
     wanted = {card.quantity, *card.also} - {""}
     prediction = {name: known[name] for name in wanted}
     if damage and card.quantity:
-        prediction[card.quantity] = _damaged(prediction[card.quantity])
+        prediction[card.quantity] = _damaged(prediction[card.quantity], view)
     whole = Item(
         key=Key("ellipsoid0", f"view{view}"),
         query=query,
@@ -77,16 +77,16 @@ def _item(card: MetricCard, view: int, damage: bool) -> Item:
     return replace(whole, **empty)
 
 
-def _damaged(value: Value) -> Any:
+def _damaged(value: Value, seed: int) -> Any:
     """A wrong value of the same kind; of what has rows, every third zero."""
     if isinstance(value, Camera):
         return replace(value, intrinsics=value.intrinsics * 1.1)
     if is_dataclass(value):
         name = fields(value)[0].name
-        return replace(value, **{name: _damaged(getattr(value, name))})
+        return replace(value, **{name: _damaged(getattr(value, name), seed)})
     array = np.asarray(value)
     size = max(1.0, float(np.abs(array).max(initial=0)))
-    noise = np.random.default_rng(0).normal(0, 0.3 * size, array.shape)
+    noise = np.random.default_rng(seed).normal(0, 0.3 * size, array.shape)
     noisy = (np.abs(array + noise) + 0.01).astype(np.float32)
     if array.ndim == 1:
         return noisy

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -19,6 +19,10 @@ from bench.protocol import Comparison
 from bench.protocol.prepared import Prepared
 from bench.protocol.scales import _CONSTANT, _LEAST
 from bench.protocol.showing import _STEP_SLACK
+
+_OF_METRICS = (
+    "unit", "views", "peak", "floor", "resize", "reduction", "window", "averaged", "backbone",
+)  # fmt: skip
 
 Gain: TypeAlias = tuple[Tensor, Tensor]
 """Scale and shift, B×1×1×C each."""
@@ -275,21 +279,9 @@ def _encode(values: Tensor, space: str) -> Tensor:
 
 def _seen(comparison: Comparison) -> Comparison:
     """The comparison without what only a metric reads."""
-    plain = Comparison()
+    usual: dict[str, Any] = {name: getattr(Comparison(), name) for name in _OF_METRICS}
     mask = "inside" if comparison.mask == "zero-outside" else comparison.mask
-    return replace(
-        comparison,
-        mask=mask,
-        unit=plain.unit,
-        views=plain.views,
-        peak=plain.peak,
-        floor=plain.floor,
-        resize=plain.resize,
-        reduction=plain.reduction,
-        window=plain.window,
-        averaged=plain.averaged,
-        backbone=plain.backbone,
-    )
+    return replace(comparison, mask=mask, **usual)
 
 
 def _check_sizes(prediction: Tensor, target: Tensor, mask: Tensor | None) -> None:

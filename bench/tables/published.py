@@ -49,9 +49,8 @@ def aside(
     were imported as such.
     """
     found = Aside()
-    names = {column.name for column in columns}
     labels = {row.label for row in own}
-    for method, values in _by_method(_beside(run, where), names).items():
+    for method, values in _beside(run, where, columns).items():
         label = method
         while label in labels:
             label += " (published)"
@@ -73,25 +72,37 @@ def aside(
 
 def published_here(run: RunView, table: Table) -> list[PublishedValue]:
     """The values that stand beside the measured rows of a table."""
-    names = {column.name for column in table.columns}
-    values = _beside(run, (table.dataset, table.split, table.protocol.name))
-    return [value for part in _by_method(values, names).values() for value in part]
+    where = (table.dataset, table.split, table.protocol.name)
+    return [value for part in _beside(run, where, table.columns).values() for value in part]
 
 
-def _beside(run: RunView, where: tuple[str, str, str]) -> Iterator[PublishedValue]:
-    for entry in run.manifest.get("published", ()):
-        if (entry["dataset"], entry["split"], entry["protocol"]) == where:
-            yield PublishedValue(**entry)
-
-
-def _by_method(
-    values: Iterable[PublishedValue], names: set[str]
+def _beside(
+    run: RunView, where: tuple[str, str, str], columns: Sequence[Column]
 ) -> dict[str, list[PublishedValue]]:
+    """Method → what it is shown with."""
+    names = {column.name for column in columns}
+    places: dict[tuple[str, str], list[PublishedValue]] = {}
+    for entry in run.manifest.get("published", ()):
+        value = PublishedValue(**entry)
+        if (value.dataset, value.split, value.protocol) == where and _column(value) in names:
+            places.setdefault((value.method, _column(value)), []).append(value)
+    covered = {key.scene for key in run.keys(*where[:2])} if places else set()
     found: dict[str, list[PublishedValue]] = {}
-    for value in values:
-        if _column(value) in names:
-            found.setdefault(value.method, []).append(value)
+    for (method, _), values in places.items():
+        if shown := _comparable(values, covered):
+            found.setdefault(method, []).extend(shown)
     return found
+
+
+def _comparable(values: Sequence[PublishedValue], covered: set[str]) -> list[PublishedValue]:
+    """The values of the scenes that the run covered if there are all, or else the stated mean.
+
+    A mean over some of the scenes would be of another dataset.
+    """
+    scenes = [value for value in values if value.scene in covered]
+    if scenes and {value.scene for value in scenes} == covered:
+        return scenes
+    return [value for value in values if not value.scene]
 
 
 def _cells(label: str, values: Sequence[PublishedValue]) -> Iterator[tuple[tuple[str, str], Cell]]:

@@ -185,8 +185,8 @@ def legend(table: Table, columns: Sequence[Column] | None = None) -> list[str]:
         )
     if table.sources:
         lines.append(
-            "§: published, not measured here, over the scenes that its source names; never ranked "
-            "or bold among measured rows."
+            "§: published, not measured here, over the scenes that its source names or those of "
+            "this run; never ranked or bold among measured rows."
         )
         lines += _published_notes(table, table.columns if columns is None else columns)
     if any(cell.std is not None for cell in cells):

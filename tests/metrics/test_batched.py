@@ -1,7 +1,7 @@
 """Metrics of a batch on a device against the NumPy path, item by item."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -53,6 +53,15 @@ def comparison(seed: int) -> Comparison:
     if words["mask"] == "full":
         words["fit_threshold"] = None  # the empty mask would leave nothing to fit to
     return Comparison(**words)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small tensors are slowed by threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

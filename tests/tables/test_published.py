@@ -130,10 +130,25 @@ def test_a_note_names_its_rows_unless_it_is_of_all(fake: Any) -> None:
     assert "albedo.psnr §: a typo." in wording.legend(table)
 
 
-def test_published_scenes_beside_measured_ones_are_their_mean(fake: Any) -> None:
-    (table,) = beside(fake, *scenes("Paper")).tables
+def at_scenes(count: int) -> list[PublishedValue]:
+    """Values 20, 21, … of the first scenes that the fake run covers."""
+    return [
+        replace(PAPER, scene=f"scene{i:02d}", value=20.0 + i, std=None, n=None)
+        for i in range(count)
+    ]
+
+
+def test_published_scenes_are_averaged_over_those_of_the_run(fake: Any) -> None:
+    (table,) = beside(fake, *at_scenes(9)).tables
     cell = table.cells["Paper", "albedo.psnr"]
     assert (cell.mean, cell.covered, cell.std) == (23.5, 0, pytest.approx(5.25**0.5))
+
+
+def test_a_mean_over_some_of_the_scenes_is_not_shown(fake: Any) -> None:
+    (table,) = beside(fake, *at_scenes(7)).tables
+    assert [row.label for row in table.rows] == ["a", "b"]
+    (table,) = beside(fake, *at_scenes(7), PAPER).tables
+    assert table.cells["Paper", "albedo.psnr"].mean == 99.0
 
 
 def test_the_summary_lists_what_stands_beside(fake: Any) -> None:

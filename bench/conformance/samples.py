@@ -199,7 +199,7 @@ def _coverage(camera: Camera, axes: Float64) -> NDArray[np.float32]:
 def _judgements(albedo: NDArray[np.float32]) -> dict[str, Any]:
     """What people would say of neighbours in a grid of points, as IIW writes it."""
     height, width = albedo.shape[:2]
-    rows, columns = (index.ravel() for index in np.mgrid[2:7, 2:7] / 8)  # 25 each
+    rows, columns = (index.ravel() for index in np.mgrid[2:7, 2:7] / 8.5)  # 25 each
     values = albedo[(rows * height).astype(int), (columns * width).astype(int)].mean(-1)  # 25
     values = np.maximum(values, 1e-10)
     points = [

@@ -36,8 +36,10 @@ def hdr(card: MetricCard) -> FrameMetric:
     """Mean of the HDR-FLIP map (Andersson et al. 2021), over the frame or inside the mask.
 
     The package's own tone mapper (ACES), number of exposures and viewing condition (that of `ldr`);
-    the range of exposures is the package's for the pixels inside the mask, not for the black around
-    them. Raises `UnavailableError` without the package, and `InvalidValueError` of kind "range" for
+    the range of exposures is the package's for the pixels inside the mask. The black around them
+    would have everything looked at up to 2²⁴ times as bright.
+
+    Raises `UnavailableError` without the package, and `InvalidValueError` of kind "range" for
     negative values and where the target is black, for which no exposure is defined.
     """
     return FrameMetric(card, _hdr, lambda prepared: prepared.one_by_one(_hdr))

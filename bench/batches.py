@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.arrays import call, one_channel, score_item, work
 from bench.errors import InvalidValueError
+from bench.items import Call, Wanted, call, one_channel, score_item, work
 from bench.protocol import Protocol
 from bench.protocol.batched import Batch, supports
 from bench.quantities import VOCABULARY, Quantity
@@ -22,7 +22,7 @@ Arrays: TypeAlias = "Mapping[str, Any]"
 
 
 def score_batch(
-    prediction: Arrays, target: Arrays, protocol: Protocol, inputs: Arrays
+    prediction: Arrays, target: Arrays, protocol: Protocol, inputs: Arrays, wanted: Wanted
 ) -> dict[str, Any]:
     """`bench.score` of B items: metric id → B values, NaN where one is not defined.
 
@@ -33,73 +33,72 @@ def score_batch(
     count = _count(parts)
     tensors = [value for part in parts for value in part.values() if isinstance(value, Tensor)]
     device = tensors[0].device if tensors else torch.device("cpu")
+    calls = list(work(parts, protocol, wanted))
     values: dict[str, Tensor] = {}
     if device.type != "cpu":
-        values = score_on_device(parts, protocol, device)
-    values |= {
-        name: found.to(device)
-        for name, found in _score_each(parts, protocol, count, values).items()
-    }
+        values, calls = score_on_device(parts, calls, device)
+    rest = {name for *_, names in calls for name in names.values()}
+    if rest:
+        host = [{name: _host(value) for name, value in part.items()} for part in parts]
+        each = _score_each(host, protocol, count, lambda _, name: name in rest)
+        values |= {name: found.to(device) for name, found in each.items()}
     return dict(values) if tensors else {name: found.numpy() for name, found in values.items()}
 
 
 def score_on_device(
-    parts: Sequence[Arrays], protocol: Protocol, device: torch.device
-) -> dict[str, Tensor]:
-    """What metrics that take a batch say of prediction, target and inputs: B values each.
+    parts: Sequence[Arrays], calls: Sequence[Call], device: torch.device
+) -> tuple[dict[str, Tensor], list[Call]]:
+    """B values of the metrics that take a batch of prediction, target and inputs; other calls.
 
     Raises:
         InvalidValueError: as `bench.score`.
     """
     given, truth, offered = (_tensors(part, device) for part in parts)
     if any(name in truth and given[name].shape != truth[name].shape for name in given):
-        return {}  # pictures are resized one by one
+        return {}, list(calls)  # pictures are resized one by one
     batch = Batch(given, {**offered, **truth})
-    return {
-        name: value
-        for metric, comparison, names in work(parts, protocol)
-        if hasattr(metric, "batch") and supports(comparison)
-        for name, value in call(metric.batch, names, batch, comparison)
-    }
+    values: dict[str, Tensor] = {}
+    others = []
+    for metric, comparison, names in calls:
+        if hasattr(metric, "batch") and supports(comparison):
+            values |= call(metric.batch, names, batch, comparison)
+        else:
+            others.append((metric, comparison, names))
+    return values, others
 
 
 def _score_each(
-    parts: Sequence[Arrays], protocol: Protocol, count: int, done: Container[str]
+    parts: Sequence[Arrays], protocol: Protocol, count: int, wanted: Wanted
 ) -> dict[str, Tensor]:
-    """What is not `done`, of one item after the other."""
-    wanted = [name for *_, names in work(parts, protocol) for name in names.values()]
-    if all(name in done for name in wanted):
-        return {}
-    host = [{name: _host(value) for name, value in part.items()} for part in parts]
+    """B values of every metric, from the NumPy arrays of one item after the other."""
 
     def score(index: int) -> dict[str, float]:
-        prediction, target, inputs = ({n: _one(v, index) for n, v in p.items()} for p in host)
+        prediction, target, inputs = ({n: _one(v, index) for n, v in p.items()} for p in parts)
         try:
-            return score_item(prediction, target, protocol, inputs, done)
+            return score_item(prediction, target, protocol, inputs, wanted)
         except InvalidValueError as error:
             raise InvalidValueError(error.kind, f"item {index}: {error}") from error
 
     with ThreadPoolExecutor(max(cv2.getNumThreads(), 1)) as threads:
         scored = list(threads.map(score, range(count)))
-    found = {name for values in scored for name in values}
+    names = dict.fromkeys(name for values in scored for name in values)
     return {
         name: torch.tensor([values.get(name, torch.nan) for values in scored], dtype=torch.float64)
-        for name in wanted
-        if name in found
+        for name in names
     }
 
 
 def _count(parts: Sequence[Arrays]) -> int:
-    counts = {
-        name: len(value)
+    counts = [
+        (name, len(value))
         for part in parts
         for name, value in part.items()
         if isinstance(value, (np.ndarray, Tensor, list, tuple))
-    }
-    if len(set(counts.values())) > 1:
-        listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    ]
+    if len({count for _, count in counts}) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in counts)
         raise InvalidValueError("shape", f"the items of a batch are not equally many: {listed}")
-    return next(iter(counts.values()))
+    return counts[0][1]
 
 
 def _host(value: Any) -> Any:

@@ -25,6 +25,7 @@ class RunConfig:
     seed: int = 0
     device: str = "auto"
     protocols: tuple[str, ...] = ("neutral",)
+    skip: tuple[str, ...] = ()
     jobs: int = 1
     threads: int = 2
     out: str = ""

@@ -49,6 +49,7 @@ def describe_run(
         },
         "scores": {s.id: asdict(s) | {"metric": m.name} for m in metrics for s in m.scores},
         "metrics": {m.name: {"version": m.version, "source": m.implementation} for m in metrics},
+        "skipped": list(plan.skip),
         "impossible": [vars(entry) for entry in plan.impossible],
         "published": _published(work, earlier, list(rows.values())),
         "rows": list(rows.values()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from bench.api import DatasetCard, MethodCard, MetricCard
@@ -33,6 +34,11 @@ class Plan:
     jobs: tuple[Job, ...]
     impossible: tuple[Impossible, ...]
     protocols: tuple[Protocol, ...]
+    skip: tuple[str, ...] = ()
+
+    def scored(self, metrics: Iterable[MetricCard]) -> list[MetricCard]:
+        """The metrics whose names no pattern of `run.skip` matches."""
+        return [m for m in metrics if not any(fnmatchcase(m.name, p) for p in self.skip)]
 
 
 def make(benchmark: Benchmark, registry: Registry, device: str) -> Plan:
@@ -67,7 +73,18 @@ def make(benchmark: Benchmark, registry: Registry, device: str) -> Plan:
     for name, times in Counter(job.name for job in jobs).items():
         if times > 1:
             raise ConfigError(f"{benchmark.file}: {name!r} comes twice; give each its own label")
-    return Plan(tuple(jobs), tuple(impossible), resolve_protocols(benchmark, registry))
+    _check_skip(benchmark, registry)
+    protocols = resolve_protocols(benchmark, registry)
+    return Plan(tuple(jobs), tuple(impossible), protocols, benchmark.run.skip)
+
+
+def _check_skip(benchmark: Benchmark, registry: Registry) -> None:
+    for pattern in benchmark.run.skip:
+        if not any(fnmatchcase(name, pattern) for name in registry.metrics):
+            raise ConfigError(
+                f"{benchmark.file}: run.skip: no metric is called {pattern!r}"
+                f"{nearest(pattern, registry.metrics)}"
+            )
 
 
 def _dataset(

@@ -62,6 +62,7 @@ class Recorder:
     ) -> None:
         self._plan, self._registry, self._store = plan, registry, store
         self._stop, self._progress, self._retry = stop, progress, retry_failed
+        self._scored = plan.scored(registry.metrics.values())
         self._protocols = {protocol.name: protocol for protocol in plan.protocols}
         self._log = log
         self._pool = ThreadPoolExecutor(plan.jobs[0].threads)
@@ -87,7 +88,7 @@ class Recorder:
         return self._pool.map(lambda ask: self._ask(work, ask, ask.missing), asks)
 
     def _asks(self, work: Work, standing: Mapping[str, Outcomes | None]) -> Iterator[Ask]:
-        metrics = applicable(work.job, self._registry.metrics.values())
+        metrics = applicable(work.job, self._scored)
         over: dict[Level, list[Asked]] = {
             level: [
                 (metric, protocol)

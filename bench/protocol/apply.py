@@ -201,6 +201,8 @@ def _gain(
         return None
     first = np.concatenate([part[0] for part in parts])
     second = np.concatenate([part[1] for part in parts])
+    if not len(first):
+        return None  # nothing to fit to: the scale stays as it is
     weights = [part[2] for part in parts if part[2] is not None]
     if comparison.fit == "shown":
         first, second = show(first, comparison), show(second, comparison)

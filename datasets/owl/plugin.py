@@ -37,8 +37,8 @@ def bench_datasets() -> list[DatasetCard]:
                     str,
                     default="kept",
                     choices=("undone", "kept"),
-                    help="of the answers: kept, they are as bright as published, which protocol owl "
-                    "compares; undone, they are radiance in the environment's unit",
+                    help="of the answers: kept, they are as bright as published, which protocol "
+                    "owl compares; undone, they are radiance in the environment's unit",
                 ),
             ),
             commands=(

@@ -202,6 +202,7 @@ MINI = Configuration(
     half_height=(0.25, 1.0),
     roll=(-3.0, 3.0),
     shift=0.1,
+    specular=(0.0, 0.6),
     width=24,
     patch=32,
 )

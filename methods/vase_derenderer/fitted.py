@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from bench.api import Sample
@@ -37,19 +35,11 @@ class FittedVaseDerenderer(VaseDerenderer):
     def _shape(
         self, samples: Sequence[Sample], photos: Sequence[Framed], column: Tensor, scalars: Tensor
     ) -> Shape:
-        shapes = [
-            fit_outline(
-                column[index : index + 1],
-                scalars[index : index + 1],
-                framed_mask(_mask(sample), self._configuration.size),
-                self._rasteriser,
-                self._configuration,
-                self._steps,
-            )
-            for index, sample in enumerate(samples)
-        ]
-        names = [field.name for field in dataclasses.fields(Shape)]
-        return Shape(**{name: torch.cat([getattr(s, name) for s in shapes]) for name in names})
+        size = self._configuration.size
+        masks = np.stack([framed_mask(_mask(sample), size) for sample in samples])  # B×S×S×1
+        return fit_outline(
+            column, scalars, masks, self._rasteriser, self._configuration, self._steps
+        )
 
     def _prediction(
         self, sample: Sample, photo: Framed, found: Explanation, seen: Seen

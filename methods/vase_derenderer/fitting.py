@@ -7,8 +7,6 @@ a tilted vase from a rounded one no better here than in training.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -31,30 +29,34 @@ _FITTED = (True, False, False, True, True)  # half height, pitch, roll, shift al
 def fit_outline(
     column: Tensor,
     scalars: Tensor,
-    mask: NDArray[np.floating[Any]],
+    masks: NDArray[np.float32],
     rasteriser: Rasteriser,
     configuration: Configuration,
     steps: int,
 ) -> Shape:
-    """The surface whose outline is nearest to a mask, starting from the shape network's outputs.
+    """The surfaces whose outlines are nearest to masks, starting from the shape network's outputs.
+
+    Each photo is fitted by itself; together they only share what a step costs.
 
     Args:
-        column: 1×H in (0, 1), scalars: 1×5 in (0, 1), both of `networks.ShapeNetwork`.
-        mask: S×S×1 in [0, 1], framed like the photo.
+        column: B×H in (0, 1), scalars: B×5 in (0, 1), both of `networks.ShapeNetwork`.
+        masks: B×S×S×1 in [0, 1], framed like the photos.
         steps: of gradient descent.
     """
     with torch.inference_mode(False), torch.enable_grad():
         found = [_logits(column), _logits(scalars)]
         free = torch.tensor(_FITTED, device=scalars.device)  # 5
-        wanted = torch.from_numpy(mask).permute(2, 0, 1)[None].to(scalars)  # 1×1×S×S
-        distances = torch.from_numpy(distance_transform(mask)).permute(2, 0, 1)[None].to(scalars)
+        distances = _channels(np.stack([distance_transform(mask) for mask in masks]), scalars)
+        wanted = _channels(masks, scalars)  # B×1×S×S
         moved = [torch.zeros_like(each, requires_grad=True) for each in found]
         optimiser = torch.optim.Adam(moved, lr=_RATE)
         for step in range(steps):
             shape = _shape(found, moved, free, configuration)
-            silhouette = losses.silhouettes(shape, rasteriser, configuration)  # 1×1×S×S
-            total = losses.total(losses.outline(silhouette, wanted, distances))
-            total = total + _SMOOTHNESS * moved[0].diff().square().mean()
+            silhouette = losses.silhouettes(shape, rasteriser, configuration)  # B×1×S×S
+            outlines = losses.total(losses.outline(silhouette, wanted, distances))
+            total = outlines + _SMOOTHNESS * moved[0].diff().square().mean()
+            # Means over the batch: times its size, the step of one does not depend on the others.
+            total = total * len(masks)
             optimiser.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
             optimiser.param_groups[0]["lr"] = _RATE * (1 - step / steps)
@@ -75,6 +77,10 @@ def nearest_covered(
     return own[0], own[1]
 
 
+def _channels(maps: NDArray[np.float32], like: Tensor) -> Tensor:
+    return torch.from_numpy(maps).permute(0, 3, 1, 2).to(like)  # B×1×S×S
+
+
 def _logits(outputs: Tensor) -> Tensor:
     return torch.logit(outputs.clone(), eps=_LEAST)
 
@@ -82,6 +88,6 @@ def _logits(outputs: Tensor) -> Tensor:
 def _shape(
     found: list[Tensor], moved: list[Tensor], free: Tensor, configuration: Configuration
 ) -> Shape:
-    column = torch.sigmoid(found[0] + moved[0])  # 1×H
-    scalars = torch.sigmoid(found[1] + free * moved[1])  # 1×5
+    column = torch.sigmoid(found[0] + moved[0])  # B×H
+    scalars = torch.sigmoid(found[1] + free * moved[1])  # B×5
     return shape_of(column, scalars, configuration)

@@ -77,16 +77,20 @@ def _hdr(prepared: Prepared, comparison: Comparison) -> float:
         raise InvalidValueError(
             "range", f"HDR-FLIP is of images without negative values, these hold {lowest:.4g}"
         )
-    exposures = _exposures(_rgb(prepared.target))
-    return _mean(evaluate(first, second, "HDR", exposures), prepared.inside, comparison)
+    bounds = exposures(_rgb(prepared.target))
+    return _mean(evaluate(first, second, "HDR", bounds), prepared.inside, comparison)
 
 
 def _range(first: Float64, second: Float64) -> tuple[float, float]:
     return float(min(first.min(), second.min())), float(max(first.max(), second.max()))
 
 
-def _exposures(target: Float32) -> dict[str, float]:
-    """Where the package starts and stops for pixels N×3: by their brightest and their median."""
+def exposures(target: Float32) -> dict[str, float]:
+    """Where the package starts and stops for pixels N×3: by their brightest and their median.
+
+    Raises:
+        InvalidValueError: of kind "range" where they are black.
+    """
     brightness = luminance(target)[:, 0]  # N
     if brightness.max() <= 0:
         raise InvalidValueError("range", "the target is black: HDR-FLIP has no exposure for it")

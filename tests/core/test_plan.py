@@ -87,6 +87,21 @@ def test_a_method_meets_a_dataset_that_offers_its_needs() -> None:
     assert [protocol.name for protocol in plan.protocols] == ["neutral"]
 
 
+def test_metrics_are_skipped_by_patterns_of_their_names() -> None:
+    metrics = [metric("relit-flip", "relit"), metric("relit-psnr", "relit")]
+    raw = {"run": {"skip": ["*-flip"]}, "methods": [], "datasets": []}
+    plan = make(parse(raw, Path("/here/bench.toml")), registry(*metrics), "cpu")
+    assert [each.name for each in plan.scored(metrics)] == ["relit-psnr"]
+
+
+def test_a_pattern_that_skips_nothing_is_named_with_the_nearest() -> None:
+    raw = {"run": {"skip": ["relit-flop"]}, "methods": [], "datasets": []}
+    with pytest.raises(
+        ConfigError, match=r"run\.skip: no metric is called 'relit-flop'.*relit-flip"
+    ):
+        make(parse(raw, Path("/here/bench.toml")), registry(metric("relit-flip", "relit")), "cpu")
+
+
 def test_what_is_lacking_is_the_reason() -> None:
     method = replace(METHOD, needs=("image", "mesh", "depth"))
     assert reason(method) == "needs depth, mesh, which data does not offer"

@@ -45,7 +45,7 @@ def test_an_outline_is_moved_to_the_mask_and_the_tilt_stays() -> None:
     wanted = shape_of(*outputs(0.15), MINI)
     column, scalars = outputs(-0.05)
     begun = shape_of(column, scalars, MINI)
-    found = fit_outline(column, scalars, silhouette(wanted), REFERENCE, MINI, steps=40)
+    found = fit_outline(column, scalars, silhouette(wanted)[None], REFERENCE, MINI, steps=40)
     assert overlap(silhouette(begun), silhouette(wanted)) < 0.85
     assert overlap(silhouette(found), silhouette(wanted)) > 0.97
     assert (found.radius - wanted.radius).abs().mean() < 0.3 * (

@@ -66,6 +66,12 @@ def test_normals_err_less_than_those_inflated_from_the_true_mask(method: Any) ->
     assert ours < inflated
 
 
+def test_with_that_mask_normals_err_by_a_quarter_less() -> None:
+    fitted = normal_errors(made("vase-derenderer-fitted"), ("image", "mask")).mean()
+    inflated = normal_errors(made("inverse-shading"), ("image", "mask")).mean()
+    assert fitted <= 0.75 * inflated
+
+
 def test_profiles_are_no_cylinders(method: Any) -> None:
     """The signature of replicate padding: a column that is constant for every photo."""
     _, networks, _ = load_weights(EMBEDDED)
@@ -105,18 +111,21 @@ def test_a_picture_without_a_vase_is_a_stated_failure(method: Any, kind: str) ->
         method.predict([photo(pictures[kind])])
 
 
-def test_most_real_photos_without_a_vase_are_stated_failures(method: Any, shared: Path) -> None:
-    refused = 0
-    maps = sorted((shared / "data/hdri").glob("*.hdr"))
-    for path in maps:
+def test_nine_in_ten_real_photos_without_a_vase_are_stated_failures(
+    method: Any, shared: Path
+) -> None:
+    refused = []
+    for path in sorted((shared / "data/hdri").glob("*.hdr")):
         panorama = read_linear(path)
-        crop = panorama[100:356, 300:556] / np.quantile(panorama, 0.95)
-        try:
-            method.predict([photo(np.clip(crop, 0, 1))])
-        except DataError as error:
-            assert "no vase found" in str(error)
-            refused += 1
-    assert refused >= len(maps) - 1
+        shown = np.clip(panorama / np.quantile(panorama, 0.95), 0, 1)
+        for left in range(0, 768, 128):
+            try:
+                method.predict([photo(shown[100:356, left : left + 256])])
+                refused.append(False)
+            except DataError as error:
+                assert "no vase found" in str(error)
+                refused.append(True)
+    assert np.mean(refused) >= 0.9
 
 
 def test_a_vase_on_white_is_explained_as_one_on_black(method: Any) -> None:

@@ -14,6 +14,9 @@ import bench
 from bench.api import Item, Key, MetricCard
 from bench.batches import score_on_device
 from bench.errors import InvalidValueError
+from bench.items import work
+from bench.metrics.images.batched import ssim as batched_ssim
+from bench.metrics.images.ssim import ssim
 from bench.plugins import load
 from bench.protocol import Comparison
 from bench.protocol.apply import prepare
@@ -133,6 +136,18 @@ def test_frames_and_pixels_are_those_of_the_readable_path(arrays: SimpleNamespac
                 np.testing.assert_allclose(frame, wanted, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("window", CHOICES["window"])
+def test_ssim_around_an_object_in_the_dark_is_the_same_to_seven_digits(window: Any) -> None:
+    first, second = np.zeros((2, 1, 60, 60, 3))
+    first[:, 20:40, 20:40], second[:, 20:40, 20:40] = np.random.default_rng(2).random(
+        (2, 1, 20, 20, 3)
+    )
+    said = Comparison(window=window)
+    made = prepare_batch(torch.from_numpy(first), torch.from_numpy(second), None, said)
+    expected = ssim(first[0], second[0], window)
+    assert batched_ssim(made).item() == pytest.approx(expected, abs=1e-7)
+
+
 def test_images_without_a_mask_count_whole(arrays: SimpleNamespace) -> None:
     pair = torch.from_numpy(arrays.prediction), torch.from_numpy(arrays.target)
     said = Comparison(scale="channel")
@@ -193,7 +208,7 @@ def test_the_path_of_a_device_returns_what_items_alone_do(
     shown = {"relit": arrays.prediction.clip(0), "albedo": arrays.prediction}
     truth = {"relit": arrays.target, "albedo": arrays.target, "mask": arrays.mask}
     parts = [{n: torch.from_numpy(a) for n, a in part.items()} for part in (shown, truth)]
-    found = score_on_device([*parts, {}], PROTOCOLS[protocol], CPU)
+    found = on_device(*parts, protocol)
     expected = bench.score(shown, truth, protocol)
     assert found
     for name, values in found.items():
@@ -203,6 +218,16 @@ def test_the_path_of_a_device_returns_what_items_alone_do(
             assert values.isnan().all()
 
 
+def test_masks_may_lack_their_channel_on_a_device(arrays: SimpleNamespace) -> None:
+    prediction = {"albedo": torch.from_numpy(arrays.prediction)}
+    masks = torch.from_numpy(arrays.mask), torch.from_numpy(arrays.mask[..., 0])
+    target = {"albedo": torch.from_numpy(arrays.target)}
+    one, other = (on_device(prediction, target | {"mask": mask}, "neutral") for mask in masks)
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, other[name])
+
+
 def test_what_the_device_cannot_take_is_refused_by_item(arrays: SimpleNamespace) -> None:
     def refused(change: Callable[[Any], None], kind: str, match: str, name: str = "mask") -> None:
         changed = {"relit": arrays.target.copy(), "mask": arrays.mask.copy()}
@@ -210,12 +235,19 @@ def test_what_the_device_cannot_take_is_refused_by_item(arrays: SimpleNamespace)
         target = {n: torch.from_numpy(a) for n, a in changed.items()}
         prediction = {"relit": torch.from_numpy(arrays.prediction)}
         with pytest.raises(InvalidValueError, match=match) as caught:
-            score_on_device([prediction, target, {}], PROTOCOLS["neutral"], CPU)
+            on_device(prediction, target, "neutral")
         assert caught.value.kind == kind
 
     refused(lambda a: a[1].fill(2), "range", r"item 1: mask: values \[2, 2\]")
     refused(lambda a: a[2, 0].fill(np.nan), "non-finite", "item 2: relit", "relit")
     refused(lambda a: a[0, 3, 3].fill(np.inf), "non-finite", "item 0: relit", "relit")
+
+
+def on_device(prediction: Any, target: Any, protocol: str) -> dict[str, torch.Tensor]:
+    """What would be computed on a device, on the CPU."""
+    parts = (prediction, target, {})
+    calls = list(work(parts, PROTOCOLS[protocol], lambda *_: True))
+    return score_on_device(parts, calls, CPU)[0]
 
 
 @pytest.mark.gpu

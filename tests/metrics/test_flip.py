@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from bench.api import Item, Key
 from bench.errors import InvalidValueError, UnavailableError
 from bench.graphics.colour import srgb_encode
+from bench.metrics.images.flip import exposures
 from bench.plugins import load, registry
 from bench.protocol import Comparison
 
@@ -128,3 +129,12 @@ def test_without_the_package_it_is_unavailable_with_the_command(
     for name, said in (("relit-flip", SHOWN), ("relit-flip-hdr", LINEAR)):
         with pytest.raises(UnavailableError, match="pip install flip-evaluator"):
             flip(name, *pair, said)
+
+
+@pytest.mark.parametrize("size", [(8, 8, 3), (7, 9, 3), (1, 2, 3)])
+def test_the_exposures_are_the_packages_for_those_pixels(size: tuple[int, ...]) -> None:
+    evaluator = pytest.importorskip("flip_evaluator")
+    image = np.random.default_rng(4).gamma(1, 1, size).astype(np.float32)
+    _, _, expected = evaluator.evaluate(image, image, "HDR", False, False, True, {})
+    for name, value in exposures(image.reshape(-1, 3)).items():
+        assert value == pytest.approx(expected[name], abs=1e-5), name

@@ -345,3 +345,22 @@ def test_rounding_down_keeps_what_an_8_bit_file_held() -> None:
     found = prepare(linear, linear, None, how)
     assert found is not None
     np.testing.assert_allclose(found.prediction * 255, steps[:, 0], atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", ["scalar", "channel", "affine", "median", "exposure"])
+def test_without_a_pixel_to_fit_to_the_scale_stays(golden: Any, scale: Any) -> None:
+    prediction, target, mask = golden
+    comparison = Comparison(scale=scale, fit_threshold=1.0)
+    found = prepare(prediction, target, mask, comparison)
+    assert found is not None
+    np.testing.assert_array_equal(found.prediction, prediction[mask[..., 0] > 0])
+
+
+def test_a_scale_is_fitted_where_the_coverage_exceeds_its_threshold(golden: Any) -> None:
+    prediction, target, mask = golden
+    soft = mask * np.where(np.arange(32) < 16, 0.8, 1.0)[:, None]
+    found = prepare(prediction, target, soft, Comparison(scale="channel", fit_threshold=0.9))
+    kept = soft[..., 0] > 0.9
+    gains = (prediction * target)[kept].sum(0) / (prediction**2)[kept].sum(0)
+    assert found is not None
+    np.testing.assert_allclose(found.prediction, (prediction * gains)[soft[..., 0] > 0.5])

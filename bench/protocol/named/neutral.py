@@ -11,7 +11,8 @@ _FULL = Comparison(mask="full")
 _GREY = Comparison(channels="grey")
 _SHOWN = Comparison(space="srgb", clip=(0.0, 1.0))
 _SHOWN_WHOLE = replace(_SHOWN, mask="zero-outside")
-_LINEAR_WHOLE = Comparison(mask="zero-outside")
+# FLIP knows no negative light; what half floats hold bounds it above.
+_LINEAR_WHOLE = Comparison(mask="zero-outside", clip=(0.0, 65504.0))
 
 
 def _images(quantity: str) -> tuple[Rule, ...]:

@@ -24,20 +24,23 @@ from bench.quantities import Camera
 
 
 def statistics(prediction: Float64, target: Float64, weights: Float64) -> dict[str, float]:
-    """Errors of N aligned depths against N positive ones, each weighing as `weights` says.
+    """Errors of N aligned depths against N true ones, each weighing as `weights` says.
 
-    Where an aligned depth is not positive it is within no δ, and what takes its logarithm is NaN,
-    which the scorer records as a failure of kind "non-finite".
+    What is divided by the truth, or takes its logarithm, is of the pixels where it is known (not
+    0). Where an aligned depth is not positive it is within no δ, and what takes its logarithm is
+    NaN, which the scorer records as a failure of kind "non-finite".
     """
+    rmse = math.sqrt(float(np.average((prediction - target) ** 2, weights=weights)))
+    known = target > 0
+    prediction, target, weights = prediction[known], target[known], weights[known]
 
     def mean(values: NDArray[Any]) -> float:
         return float(np.average(values, weights=weights))
 
-    difference = prediction - target
     return {
-        "depth.abs_rel": mean(np.abs(difference) / target),
-        "depth.sq_rel": mean(difference**2 / target),
-        "depth.rmse": math.sqrt(mean(difference**2)),
+        "depth.rmse": rmse,
+        "depth.abs_rel": mean(np.abs(prediction - target) / target),
+        "depth.sq_rel": mean((prediction - target) ** 2 / target),
         **_logarithmic(prediction, target, weights),
         **{f"depth.delta{k}": mean(_within(prediction, target, 1.25**k)) for k in (1, 2, 3)},
     }

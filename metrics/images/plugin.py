@@ -50,6 +50,12 @@ def _ssim(quantity: str) -> MetricCard:
     return _card(quantity, "ssim", "Structural similarity", "ssim:metric", score, paper=WANG)
 
 
+def _dssim(quantity: str) -> MetricCard:
+    score = Score(f"{quantity}.dssim", f"{quantity} DSSIM", "lower", "", (0, 1))
+    title = "Structural dissimilarity, (1 − SSIM) ÷ 2"
+    return _card(quantity, "dssim", title, "ssim:dissimilarity", score, paper=WANG)
+
+
 def _lpips(quantity: str) -> MetricCard:
     return _card(
         quantity,
@@ -97,4 +103,5 @@ def bench_metrics() -> Iterable[MetricCard]:
     """Offer the image metrics."""
     made = (_psnr, _psnr_hdr, _ssim, _lpips, _flip, _flip_hdr, _l1)
     images = (make(quantity) for quantity in ("relit", "view") for make in made)
-    return (*images, _ssim("albedo"), _lpips("albedo"))
+    intrinsic = (_ssim("albedo"), _lpips("albedo"), _dssim("albedo"), _dssim("shading"))
+    return (*images, *intrinsic)

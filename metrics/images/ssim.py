@@ -80,6 +80,16 @@ def metric(card: MetricCard) -> FrameMetric:
     return FrameMetric(card, _measure, _measure_batch, _smallest)
 
 
+def dissimilarity(card: MetricCard) -> FrameMetric:
+    """DSSIM, (1 − SSIM) ÷ 2, of intrinsic images (specs/metrics.md §5.2)."""
+    return FrameMetric(
+        card,
+        lambda prepared, comparison: (1 - _measure(prepared, comparison)) / 2,
+        lambda prepared: (1 - _measure_batch(prepared)) / 2,
+        _smallest,
+    )
+
+
 def ssim(
     first: Float64,
     second: Float64,

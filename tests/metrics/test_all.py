@@ -30,7 +30,7 @@ BEST = {
     "depth.si_rmse": 0, "depth.si_mse_scene": 0, "depth.abs_rel": 0, "depth.sq_rel": 0,
     "depth.rmse_log": 0, "depth.log10": 0, "depth.silog": 0, "depth.delta1": 1,
     "shading.psnr": math.inf, "shading.si_mse": 0, "intrinsic.lmse": 0, "roughness.mse": 0,
-    "light.rmse": 0,
+    "light.rmse": 0, "albedo.dssim": 0, "shading.dssim": 0,
     "consistency.psnr": math.inf, "roughness.rmse": 0, "specular.rmse": 0, "mask.iou": 1,
 }  # fmt: skip
 """Value of a perfect prediction; LPIPS, cost, pairs and `sord` have tests of their own."""

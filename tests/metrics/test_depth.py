@@ -121,11 +121,12 @@ def test_one_scale_is_the_least_squares_of_numpy_whatever_the_comparison_fits(
 def test_stanford_orb_divides_by_the_whole_frame_and_counts_what_is_unknown(
     measure: Callable[..., Any],
 ) -> None:
-    """Σ over the mask of (s p − g)² ÷ all pixels; the fourth is not predicted, two are outside."""
-    predicted, truth = [1, 2, 3, 0, 9, 9], [2, 4, 7, 1, 0, 3]
-    row = item(predicted, truth, [1, 1, 1, 1, 0, 0])
-    scale = (2 + 8 + 21) / (1 + 4 + 9)
-    error = sum((scale * p - g) ** 2 for p, g in zip(predicted[:4], truth[:4], strict=True)) / 6
+    """Σ over the mask of (s p − g)² ÷ all pixels; the fourth is not predicted, the truth of the
+    fifth not known, and the sixth is outside."""
+    predicted, truth = [1, 2, 3, 0, 2, 9], [2, 4, 7, 1, 0, 3]
+    row = item(predicted, truth, [1, 1, 1, 1, 1, 0])
+    scale = (2 + 8 + 21) / (1 + 4 + 9 + 4)
+    error = sum((scale * p - g) ** 2 for p, g in zip(predicted[:5], truth[:5], strict=True)) / 6
     assert measure("depth.si_mse", row, comparison=ORB) == pytest.approx(error)
     left_out = Comparison(scale="scalar", mask="zero-outside")
     assert measure("depth.si_mse", row, comparison=left_out) == pytest.approx(

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from scipy.signal import convolve2d
 from skimage.metrics import structural_similarity
 
+import bench
 from bench.api import Item, Key
 from bench.metrics.images.ssim import ssim
 from bench.plugins import load, registry
 from bench.protocol import Comparison
 from bench.protocol.apply import prepare, prepare_items
+from bench.protocol.named import NEUTRAL
 
 Array = NDArray[np.floating[Any]]
 
@@ -246,3 +248,16 @@ def call(name: str, items: Any, comparison: Comparison) -> dict[str, float]:
     card = registry().find("metric", name)
     metric: Any = load(card.implementation)(card)
     return dict(metric(items if isinstance(items, list) else [items], comparison))
+
+
+@pytest.mark.parametrize("quantity", ["albedo", "shading"])
+def test_dssim_is_half_of_what_scikit_image_finds_missing(
+    rng: np.random.Generator, quantity: str
+) -> None:
+    first, second = rng.random((2, 40, 50, 3))
+    found = bench.score({quantity: first}, {quantity: second}, metrics=(f"{quantity}.dssim",))
+    comparison = dict(NEUTRAL.comparisons(f"{quantity}.dssim"))[""]
+    prepared = prepare(first, second, None, comparison)
+    assert prepared is not None
+    expected = (1 - skimage_gaussian(*prepared.frames(), 1.0)) / 2
+    assert found[f"{quantity}.dssim"] == pytest.approx(expected, abs=1e-6)

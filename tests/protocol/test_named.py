@@ -101,7 +101,7 @@ def test_neutral_scales_each_column_as_the_design_says(score: str, columns: dict
         ("view.ssim", "srgb", (0, 1), "zero-outside"),
         ("view.l1", "srgb", (0, 1), "inside"),
         ("relit.flip", "srgb", (0, 1), "zero-outside"),
-        ("relit.flip_hdr", "linear", None, "zero-outside"),
+        ("relit.flip_hdr", "linear", (0.0, 65504.0), "zero-outside"),
         ("albedo.ssim", "srgb", (0, 1), "zero-outside"),
         ("view.lpips", "srgb", (0, 1), "zero-outside"),
         ("albedo.psnr", "linear", None, "inside"),

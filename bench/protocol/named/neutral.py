@@ -38,7 +38,7 @@ def _albedo() -> tuple[Rule, ...]:
     # "[!w]*" is every score of albedo but WHDR, which knows no scale and so no second column.
     shown = (
         rule
-        for name in ("ssim", "lpips")
+        for name in ("ssim", "dssim", "lpips")
         for rule in (
             Rule(f"albedo.{name}", replace(_SHOWN_WHOLE, scale="channel")),
             Rule(f"albedo.{name}", replace(_SHOWN_WHOLE, scale="scalar"), "single"),

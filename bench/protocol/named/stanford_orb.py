@@ -50,7 +50,6 @@ STANFORD_ORB = Protocol(
         "A missing prediction is a failure here; the scorer scores a white image in its place.",
         "The scorer fits a channel whose squares sum to at most 1e-6 as if it were all ones, and "
         "replaces such a depth by ones; here both are taken as they are.",
-        "Pixels inside the mask whose true normal or depth is unknown count for the scorer too.",
         "Albedo is compared with a pseudo truth, captured in a light box.",
     ),
 )

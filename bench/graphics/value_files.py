@@ -8,7 +8,9 @@
 | roughness                           |                                                   |
 | depth                               | .npy .exr; no integer format                      |
 | environment                         | .npy .exr .hdr, all linear                        |
-| light_sh, framebuffer, pitch        | .npy                                              |
+| light_sh, framebuffer, pitch,       | .npy                                              |
+| light_direction, light_intensity    |                                                   |
+| judgements                          | .json                                             |
 | camera                              | .json: intrinsics, camera_to_world, height, width |
 | mesh                                | .ply .obj                                         |
 
@@ -50,6 +52,9 @@ _PARTICULAR: Mapping[str, tuple[str, ...]] = {
     "light_sh": (".npy",),
     "framebuffer": (".npy",),
     "pitch": (".npy",),
+    "light_direction": (".npy",),
+    "light_intensity": (".npy",),
+    "judgements": (".json",),
 }
 # Rounding n to 8 bits moves each component by up to 1/255, and the length by √3 times that.
 _ROUNDING = 0.01
@@ -98,6 +103,8 @@ def read_value(path: Path, quantity: str) -> Value:
         raise DataError(f"{path}: {quantity} cannot be read from {path.suffix}; use {accepted}")
     if quantity == "camera":
         return _read_camera(path)
+    if quantity == "judgements":
+        return _read_judgements(path)
     if quantity == "mesh":
         from bench.graphics.mesh_files import read_mesh
 
@@ -122,6 +129,10 @@ def write_value(base: Path, quantity: str, value: Value) -> Path:
     arrays = parts(quantity, value)
     if isinstance(value, Camera):
         return _write_camera(_extended(base, ".json"), value)
+    if isinstance(value, Mapping):
+        path = _extended(base, ".json")
+        path.write_text(json.dumps(value), encoding="utf-8")
+        return path
     if isinstance(value, Mesh):
         from bench.graphics.mesh_files import write_mesh
 
@@ -187,6 +198,16 @@ def _decode_normals(stored: Float32) -> Float32:
     unknown = (length < _ROUNDING) | ~stored.any(axis=2, keepdims=True)
     rounded = ~unknown & (np.abs(length - 1) < _ROUNDING)
     return np.where(unknown, 0, normals / np.where(rounded, length, 1)).astype(np.float32)
+
+
+def _read_judgements(path: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not a JSON file: {error}") from error
+    if not isinstance(body, dict):
+        raise DataError(f"{path}: expected a JSON object of judgements")
+    return body
 
 
 def _write_camera(path: Path, camera: Camera) -> Path:

@@ -29,6 +29,10 @@ def example(quantity: str) -> Any:
         return Environment(rng.random((4, 8, 3), np.float32) * 10, "world")
     if quantity == "light_sh":
         return rng.standard_normal((9, 3)).astype(np.float32)
+    if quantity in ("light_direction", "light_intensity"):
+        return np.array([0.6, 0, 0.8], np.float32)
+    if quantity == "judgements":
+        return {"intrinsic_points": [{"id": 1, "x": 0.25}], "intrinsic_comparisons": []}
     if quantity == "pitch":
         return np.array([-12.5], np.float32)
     channels = VOCABULARY[quantity].shape[-1]
@@ -47,6 +51,8 @@ def test_every_quantity_comes_back_as_it_was_written(tmp_path: Path, quantity: s
     validate(quantity, returned)
     for name, array in parts(quantity, value).items():
         np.testing.assert_array_equal(parts(quantity, returned)[name], array)
+    if quantity == "judgements":
+        assert returned == value
     if isinstance(returned, Camera):
         assert (returned.height, returned.width) == (6, 8)
 

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -122,9 +122,15 @@ def test_a_metric_that_hangs_is_given_up_for_the_run_and_spoils_no_other(
     assert {outcome.kind for outcome in of(run, "normal.tiny-normal").values()} == {"value"}
 
 
-def test_an_interrupt_while_scoring_ends_the_scorer(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell's background job is started with interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_while_scoring_ends_the_scorer(bench: Any, interruptible: None) -> None:
     bench.plugins = ("tiny", "hanging")
     threading.Timer(1.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):

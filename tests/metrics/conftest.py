@@ -3,7 +3,6 @@
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,17 +38,6 @@ def measure(cards: tuple[MetricCard, ...]) -> Callable[..., float | None]:
         return metric(iter(items), comparison).get(score)
 
     return call
-
-
-@pytest.fixture(scope="session")
-def golden() -> SimpleNamespace:
-    """The pair of §14: `prediction`, `target` 32×32×3 linear, `mask` 32×32×1 of 480 pixels."""
-    row, column = np.mgrid[:32, :32].astype(float)
-    target = 1.5 * np.stack([(row + 1) / 32, (column + 1) / 32, (row + column + 1) / 64], axis=-1)
-    prediction = target * [0.5, 0.8, 1.25] + 0.02 * ((row + column) % 2)[..., None]
-    mask = np.zeros((32, 32, 1))
-    mask[4:28, 6:26] = 1
-    return SimpleNamespace(prediction=prediction, target=target, mask=mask)
 
 
 @pytest.fixture

@@ -17,17 +17,6 @@ from bench.protocol.scales import fit_scale
 
 
 @pytest.fixture(scope="module")
-def golden() -> SimpleNamespace:
-    """§14: `prediction`, `target` 32×32×3 linear, `mask` of rows 4..27 and columns 6..25."""
-    row, column = np.mgrid[:32, :32].astype(float)
-    target = 1.5 * np.stack([(row + 1) / 32, (column + 1) / 32, (row + column + 1) / 64], axis=-1)
-    prediction = target * [0.5, 0.8, 1.25] + 0.02 * ((row + column) % 2)[..., None]
-    mask = np.zeros((32, 32, 1))
-    mask[4:28, 6:26] = 1
-    return SimpleNamespace(prediction=prediction, target=target, mask=mask)
-
-
-@pytest.fixture(scope="module")
 def halved(golden: SimpleNamespace) -> SimpleNamespace:
     """The same pair ÷ 1.5, as §14 has it for albedo and for 8 bit."""
     return SimpleNamespace(

@@ -43,14 +43,15 @@ class Command:
 
     Attributes:
         dataset: the command works on a dataset: `--dataset NAME` and `--dataset-option KEY=VALUE`
-            choose it, and the entry receives it as `dataset`, an `api.Source`.
+            choose it, and the entry receives it as `dataset`, an `api.Source`; None where it is
+            "optional" and not given.
     """
 
     verb: str
     entry: str
     options: tuple[Option, ...] = ()
     help: str = ""
-    dataset: bool = False
+    dataset: bool | Literal["optional"] = False
 
 
 @dataclass(frozen=True)

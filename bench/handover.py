@@ -15,6 +15,9 @@ from bench.graphics.environments import to_frame
 from bench.jobs import Job
 from bench.quantities import VOCABULARY, Camera, Environment, Mesh, Value, Values, validate
 
+_FROM_THERE = {"camera", "framebuffer"}
+"""What tells a method from where the answer is seen."""
+
 
 def seed_of(seed: int, key: Key) -> int:
     """The seed of one item: 32 bits of a hash of run seed and id."""
@@ -103,8 +106,8 @@ def _context(sample: Sample, job: Job) -> tuple[Values, ...]:
 def taken(query: Query, sample: Sample, alternatives: Sequence[str]) -> tuple[str, ...] | None:
     """The first set of conditions that a method takes and the dataset gives; None without one.
 
-    A camera that is not the sample's own must be among them: an answer without it shows another
-    view than the one that is asked for.
+    Where the query's camera is not the sample's own, it or a framebuffer seen from it must be among
+    them: an answer without either shows another view than the one that is asked for.
     """
     own, camera = sample.inputs.get("camera"), query.condition.get("camera")
     elsewhere = (
@@ -114,7 +117,7 @@ def taken(query: Query, sample: Sample, alternatives: Sequence[str]) -> tuple[st
     )
     for alternative in alternatives:
         names = tuple(alternative.split("+"))
-        if set(names) <= set(query.condition) and ("camera" in names or not elsewhere):
+        if set(names) <= set(query.condition) and (_FROM_THERE & set(names) or not elsewhere):
             return names
     return None
 

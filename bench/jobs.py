@@ -13,7 +13,7 @@ from bench.api import DatasetCard, MethodCard, MetricCard, Option, Row
 from bench.plugins import package_hash, source_hash
 
 Kind = Literal["method", "floor", "oracle", "noise"]
-_GEOMETRY = ("normal", "depth", "mesh")
+_GEOMETRY = {"normal", "depth", "mesh", "framebuffer"}
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def input_class(job: Job) -> dict[str, str]:
         "views": card.views,
         "mask": "given" if "mask" in had else "none",
         "camera": "given" if "camera" in had else "none",
-        "geometry": "given" if had & set(_GEOMETRY) else "none",
+        "geometry": "given" if (had | set(_conditions(job))) & _GEOMETRY else "none",
         "light": _light(job),
         "fit": card.fit,
         "training": card.training,
@@ -142,10 +142,15 @@ def input_class(job: Job) -> dict[str, str]:
 
 
 def _light(job: Job) -> str:
-    conditions = "+".join(c for alternatives in job.answers.values() for c in alternatives[:1])
+    conditions = _conditions(job)
     if "environment" in conditions or "environment" in job.granted:
         return "environment"
     return "photo" if "reference" in conditions else "none"
+
+
+def _conditions(job: Job) -> list[str]:
+    """What the method is told with its queries, by the best alternative of each quantity."""
+    return [name for alternatives in job.answers.values() for name in alternatives[0].split("+")]
 
 
 def applicable(job: Job, metrics: Iterable[MetricCard]) -> list[MetricCard]:

@@ -6,8 +6,10 @@ sRGB/Rec.709 primaries. The conventions of each quantity stand in `VOCABULARY`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from bench.errors import InvalidValueError
@@ -63,6 +65,30 @@ Value: TypeAlias = "Array | Camera | Environment | Mesh | Mapping[str, Any]"
 Values: TypeAlias = Mapping[str, Value]
 
 
+class Deferred(Mapping[str, "Value"]):
+    """Values that are there, and more that are made when they are first looked at.
+
+    For conditions that take long to make and that few methods ask for.
+
+    Args:
+        ready: name → value.
+        makers: name → a function of nothing that returns the value.
+    """
+
+    def __init__(self, ready: Values, makers: Mapping[str, Callable[[], Value]]) -> None:
+        self._ready = ready
+        self._makers = {name: cache(make) for name, make in makers.items()}
+
+    def __getitem__(self, name: str) -> Value:
+        return self._ready[name] if name in self._ready else self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self._ready, self._makers)
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._makers)
+
+
 @dataclass(frozen=True)
 class Quantity:
     """The contract of one physical thing.
@@ -108,13 +134,18 @@ VOCABULARY: Mapping[str, Quantity] = {
         Quantity("pitch", "degrees by which the top tilts towards the camera", (1,), (-90, 90)),
         Quantity("relit", "the view under another light", _RGB, colour=True),
         Quantity("view", "the scene from another camera", _RGB, colour=True),
+        Quantity("reconstruction", "a photo again, after it was shown", _RGB, colour=True),
         Quantity("reference", "a photo that shows the wanted light", _RGB, colour=True),
-        Quantity("framebuffer", "splatted points: RGB, depth, …", ("H", "W", "C")),
+        Quantity("framebuffer", "splatted points, see graphics.framebuffers", ("H", "W", "C")),
+        Quantity("covered", "1 where a point of the framebuffer lies", _SCALAR, (0, 1)),
         Quantity("light_direction", "towards a distant light, as normal", (3,), unit_length=True),
         Quantity("light_intensity", "RGB irradiance of a distant light", (3,), (0, None)),
         Quantity("judgements", "parsed IIW file: points and which is darker", ()),
     )
 }
+
+QUERY_QUANTITIES = ("relit", "view", "reconstruction")
+"""What a query may ask for: another light, another camera, or a photo that the method is shown."""
 
 # A unit vector kept in half precision is off by about 5e-4 per component.
 _UNIT_TOLERANCE = 5e-3

@@ -15,6 +15,7 @@ from bench.errors import BenchError, InvalidValueError, UnavailableError
 from bench.plugins import load, registry
 from bench.protocol import Comparison, Protocol
 from bench.protocol.bodies import read_protocol
+from bench.quantities import QUERY_QUANTITIES
 from bench.units import Spec, Unit
 
 Cell = tuple[str, str]
@@ -236,7 +237,7 @@ def _groups(card: MetricCard, units: Sequence[Unit]) -> list[list[Unit]]:
 
 
 def _queries(card: MetricCard, units: Sequence[Unit]) -> list[Query | None]:
-    if card.quantity not in ("relit", "view"):
+    if card.quantity not in QUERY_QUANTITIES:
         return [None]
     return [*units[0].queries(card.quantity)]
 

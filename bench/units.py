@@ -15,7 +15,7 @@ from bench.errors import InvalidValueError
 from bench.handover import taken
 from bench.protocol import Comparison
 from bench.protocol.apply import resize
-from bench.quantities import VOCABULARY, Values
+from bench.quantities import QUERY_QUANTITIES, VOCABULARY, Values
 from bench.references import Oracle, RenderNoise
 from bench.store import ItemStatus, Store
 
@@ -84,7 +84,7 @@ class Unit:
         return all(
             name in truth or name in self.sample.inputs
             for name in card.targets
-            if name not in ("relit", "view") or query is not None
+            if name not in QUERY_QUANTITIES or query is not None
         ) and all(name in self.sample.inputs for name in card.inputs)
 
     def item(

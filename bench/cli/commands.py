@@ -71,14 +71,17 @@ def arguments(name: str, command: Command, given: Mapping[str, Any]) -> dict[str
     options = resolve_options(command.options, filled, f"{command.verb} {name}", Path.cwd())
     made = {option.name: _as_path(option, options[option.name]) for option in command.options}
     if command.dataset:
-        made["dataset"] = _source(given["dataset"], given["dataset_option"])
+        chosen = given["dataset"]
+        made["dataset"] = _source(chosen, given["dataset_option"]) if chosen else None
     return made
 
 
-_DATASET = (
-    click.Option(["--dataset"], required=True, help="Name of the dataset; see `bench list`."),
-    click.Option(["--dataset-option"], multiple=True, metavar="KEY=VALUE", help="Its options."),
-)
+def _dataset_parameters(required: bool) -> tuple[click.Parameter, ...]:
+    text = "Name of the dataset; see `bench list`."
+    return (
+        click.Option(["--dataset"], required=required, help=text),
+        click.Option(["--dataset-option"], multiple=True, metavar="KEY=VALUE", help="Its options."),
+    )
 
 
 def _source(name: str, texts: tuple[str, ...]) -> Source:
@@ -99,7 +102,7 @@ def _positional_help(options: Sequence[Option]) -> list[str]:
 
 def parameters(command: Command) -> list[click.Parameter]:
     """The command line of a command."""
-    head = _DATASET if command.dataset else ()
+    head = _dataset_parameters(command.dataset is True) if command.dataset else ()
     return [*head, *(_parameter(option) for option in command.options)]
 
 

@@ -11,9 +11,8 @@ from bench.config import resolve_options
 from bench.conformance import Finding
 from bench.errors import ConfigError
 from bench.plugins import ABSENT, nearest, source_hash
-from bench.quantities import VOCABULARY
+from bench.quantities import QUERY_QUANTITIES, VOCABULARY
 
-QUERY_QUANTITIES = ("relit", "view")
 _REFERENCE = "reference_"
 
 

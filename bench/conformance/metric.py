@@ -10,14 +10,13 @@ import numpy as np
 
 from bench.api import Item, Key, Metric, MetricCard, Query, Sample, Score
 from bench.conformance import Finding
-from bench.conformance.card import QUERY_QUANTITIES
 from bench.conformance.predictions import summary
 from bench.conformance.samples import SIZES, view_values
 from bench.errors import UnavailableError
 from bench.plugins import load, nearest
 from bench.protocol import Comparison
 from bench.protocol.named import NEUTRAL, PROTOCOLS
-from bench.quantities import Camera, Value
+from bench.quantities import QUERY_QUANTITIES, Camera, Value
 
 _UNITS = {"item": 1, "pair": 2, "scene": 3, "dataset": 3}
 
@@ -50,6 +49,7 @@ def _values(metric: Metric, card: MetricCard, damage: bool) -> dict[str, Mapping
     found = {}
     for score in card.scores:
         comparison = dict(protocol.comparisons(score.id)).get("", Comparison())
+        comparison = replace(comparison, crop=0)  # some protocols crop all of so small a sample
         items = [_item(card, view, damage) for view in range(_UNITS[card.over])]
         found[score.id] = metric(iter(items), comparison)
     return found

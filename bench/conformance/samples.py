@@ -34,6 +34,7 @@ SCENE_VIEWS = 3
 _SPLIT = "synthetic"
 _AZIMUTH_STEP = 0.35
 _SUPERSAMPLING = 4
+_NEAR = np.float32(3)  # no object comes nearer to its camera
 
 
 def samples_for(card: MethodCard) -> list[Sample]:
@@ -76,6 +77,7 @@ def view_values(seed: int, view: int, light: int, size: tuple[int, int]) -> dict
     centre, forward = camera.camera_to_world[:3, 3], camera.camera_to_world[:3, 2]
     depth = (((points - centre) @ forward)[..., None] * seen).astype(np.float32)
     image = (albedo * shading + residual) * mask
+    coded = _NEAR / np.maximum(depth, _NEAR) * seen
     return {
         "image": image,
         "mask": mask,
@@ -94,7 +96,8 @@ def view_values(seed: int, view: int, light: int, size: tuple[int, int]) -> dict
         "mesh": _mesh(axes),
         "front": mask,
         "pitch": np.array([10], np.float32),
-        "framebuffer": np.concatenate([image, depth], axis=-1),  # H×W×4
+        "framebuffer": np.concatenate([image * seen, coded], axis=-1),  # H×W×4
+        "covered": seen,
         "light_direction": np.array([0.6, 0, 0.8], np.float32),
         "light_intensity": np.array([1, 0.9, 0.8], np.float32),
         "judgements": _judgements(albedo),

@@ -14,6 +14,7 @@ Space = Literal["linear", "srgb", "gamma22"]
 MaskMode = Literal["inside", "zero-outside", "soft", "full"]
 Scale = Literal["none", "scalar", "channel", "affine", "median", "median-red", "exposure"]
 Channels = Literal["rgb", "grey", "luma"]
+Within = Literal["mask", "covered"]
 Window = Literal["gauss11", "gauss11-zero", "uniform7", "gauss3"]
 Fit = Literal["linear", "shown"]
 Rounding = Literal["nearest", "down"]
@@ -36,6 +37,8 @@ class Comparison:
             and averages over the frame; "soft" weights each pixel by its coverage; "full" ignores
             the mask.
         background: what replaces it, as shown, under "zero-outside".
+        within: the target's "mask" says what is inside, or of it only what is "covered" by a
+            framebuffer's points.
         threshold: a pixel is inside where the soft mask exceeds this.
         erosion: side of the square the mask is eroded with, in pixels; 0 for none.
         unknown: pixels of normals and depth that prediction or target does not know are
@@ -72,6 +75,7 @@ class Comparison:
     crop: int = 0
     mask: MaskMode = "inside"
     background: float = 0.0
+    within: Within = "mask"
     threshold: float = 0.5
     erosion: int = 0
     unknown: Literal["left-out", "counted"] = "left-out"

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from bench.errors import InvalidValueError
 from bench.protocol import Comparison, Resize
-from bench.protocol.pixels import Pixels, cropped, inside_mask, inside_pixels, pixels_of
+from bench.protocol.pixels import (
+    Pixels,
+    cropped,
+    inside_mask,
+    inside_pixels,
+    pixels_of,
+    scored_mask,
+)
 from bench.protocol.prepared import Mask, Prepared, pooled_error, psnr
 from bench.protocol.scales import Gain, fit
 from bench.protocol.showing import Float64, luma, show
@@ -95,7 +102,7 @@ def prepare_items(items: Iterable[Scored], quantity: str, comparison: Comparison
     Raises:
         InvalidValueError: as `prepare_unit`.
     """
-    return prepare_unit([pair(item, quantity) for item in items], comparison)
+    return prepare_unit([_scored_pair(item, quantity, comparison) for item in items], comparison)
 
 
 def prepare_known(
@@ -174,6 +181,12 @@ def spaced(count: int, views: int) -> list[int]:
 def pair(item: Scored, quantity: str) -> Pair:
     """One quantity of an item, as `prepare_unit` takes it."""
     return item.prediction[quantity], item.target[quantity], item.target.get("mask")
+
+
+def _scored_pair(item: Scored, quantity: str, comparison: Comparison) -> Pair:
+    """`pair` with the mask that the comparison looks at."""
+    prediction, target, _ = pair(item, quantity)
+    return prediction, target, scored_mask(quantity, item.target, comparison)
 
 
 def _prepared(parts: Sequence[Pixels], comparison: Comparison) -> list[Prepared]:

@@ -16,6 +16,7 @@ from torch import Tensor
 from bench.errors import InvalidValueError
 from bench.graphics.colour import DISPLAY_GAMMA, REC709_LUMINANCE
 from bench.protocol import Comparison
+from bench.protocol.pixels import scored_mask
 from bench.protocol.prepared import Prepared
 from bench.protocol.scales import _CONSTANT, _LEAST
 from bench.protocol.showing import _STEP_SLACK
@@ -108,7 +109,8 @@ class Batch:
         """
         seen = (quantity, _seen(comparison))
         if seen not in self._prepared:
-            pair = self.prediction[quantity], self.target[quantity], self.target.get("mask")
+            mask = scored_mask(quantity, self.target, comparison)
+            pair = self.prediction[quantity], self.target[quantity], mask
             self._prepared[seen] = prepare(*pair, seen[1])
         return replace(self._prepared[seen], comparison=comparison)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,18 @@ class Pixels:
             return self.prediction, self.target, self.weights
         weights = None if self.weights is None else self.weights[self.fitted]
         return self.prediction[self.fitted], self.target[self.fitted], weights
+
+
+def scored_mask(quantity: str, target: Mapping[str, Any], comparison: Comparison) -> Any:
+    """The target's mask, or of it what is covered: arrays or tensors …×H×W×1; None for all pixels.
+
+    Nothing is covered where the target does not say what is.
+    """
+    mask = target.get("mask")
+    if comparison.within == "mask":
+        return mask
+    covered = target.get("covered", 0 * target[quantity][..., :1])
+    return covered if mask is None else mask * covered
 
 
 def inside_mask(mask: Value | None, size: tuple[int, ...], comparison: Comparison) -> Mask:

@@ -121,6 +121,8 @@ def _edges(how: Comparison) -> Iterator[str]:
     """What is said of the mask's own edge, and of the frame's."""
     if how.mask not in ("full", "soft") and how.threshold != Comparison.threshold:
         yield f"inside where coverage exceeds {how.threshold:g}"
+    if how.within == "covered":
+        yield "only what points cover"
     if how.erosion:
         yield f"mask eroded by {how.erosion} px"
     if how.crop:

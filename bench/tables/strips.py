@@ -11,7 +11,14 @@ from bench.api import Prediction, Query, Sample, Targets
 from bench.errors import InvalidValueError
 from bench.graphics.environments import to_frame
 from bench.protocol import Comparison
-from bench.quantities import VOCABULARY, Camera, Environment, Frame, Value
+from bench.quantities import (
+    QUERY_QUANTITIES,
+    VOCABULARY,
+    Camera,
+    Environment,
+    Frame,
+    Value,
+)
 from bench.tables import pictures
 from bench.tables.pictures import Compared, Picture
 from bench.tables.protocols import comparison, in_words
@@ -149,7 +156,7 @@ def _shown(subject: _Subject, pairs: Sequence[Compared | str]) -> Iterator[Tile]
 
 def _painter(subject: _Subject) -> Callable[[NDArray[Any]], Picture]:
     exposure = _exposure(subject)
-    hide = None if subject.quantity in ("relit", "view") else subject.mask
+    hide = None if subject.quantity in QUERY_QUANTITIES else subject.mask
 
     def draw(linear: NDArray[Any]) -> Picture:
         if subject.quantity == "normal":

@@ -23,16 +23,18 @@ class Backbone:
         files: torchvision's file and the one it replaced, if any; the digits in a name are the
             first of the file's SHA-256.
         smallest: the least side in pixels of an image that it can take (specs/metrics.md §7.4).
+        weights: torchvision's name of them.
     """
 
     model: str
     files: tuple[str, ...]
     smallest: int
+    weights: str = "IMAGENET1K_V1"
 
     @property
     def command(self) -> str:
         """What brings the file into torch.hub's cache."""
-        call = f"torchvision.models.{self.model}(weights='IMAGENET1K_V1')"
+        call = f"torchvision.models.{self.model}(weights='{self.weights}')"
         return f'python -c "import torchvision; {call}"'
 
 
@@ -74,7 +76,7 @@ def find(backbone: Backbone) -> Path:
         if found
         else f"no weights of {backbone.model} in {folder}"
     )
-    raise UnavailableError(f"LPIPS: {problem}. The command that brings them: {backbone.command}")
+    raise UnavailableError(f"{problem}. The command that brings them: {backbone.command}")
 
 
 def checkpoints() -> Path:

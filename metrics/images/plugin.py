@@ -1,9 +1,11 @@
 """The cards of the image metrics (specs/metrics.md §7, §11, §13)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from bench.api import Command, MetricCard, Score, hookimpl
 
+SIMONYAN = "Simonyan and Zisserman, Very deep convolutional networks, 2015"
 WANG = "Wang et al., Image quality assessment: from error visibility to structural similarity, 2004"
 ZHANG = "Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, 2018"
 FLIP = "Andersson et al., FLIP: a difference evaluator for alternating images, 2020"
@@ -98,10 +100,26 @@ def _l1(quantity: str) -> MetricCard:
     return _card(quantity, "l1", "Mean absolute difference × 255", "metric:mean_absolute", score)
 
 
+def _vgg(quantity: str) -> MetricCard:
+    score = Score(f"{quantity}.vgg", f"{quantity} VGG loss", "lower", "", (0, None))
+    title = "Perceptual loss of Neural Rerendering in the Wild"
+    card = _card(quantity, "vgg", title, "vgg:metric", score, paper=SIMONYAN)
+    return replace(card, protocols=("nrw-half",))
+
+
+def _unranked(card: MetricCard) -> MetricCard:
+    """A score of what the method was shown: it says so, no row is best at it."""
+    scores = tuple(
+        replace(score, title=f"{score.title}, target given", ranked=False) for score in card.scores
+    )
+    return replace(card, scores=scores, protocols=("nrw",))
+
+
 @hookimpl
 def bench_metrics() -> Iterable[MetricCard]:
     """Offer the image metrics."""
     made = (_psnr, _psnr_hdr, _ssim, _lpips, _flip, _flip_hdr, _l1)
-    images = (make(quantity) for quantity in ("relit", "view") for make in made)
+    images = (make(quantity) for quantity in ("relit", "view") for make in (*made, _vgg))
+    shown = (_unranked(make("reconstruction")) for make in (_psnr, _l1, _vgg))
     intrinsic = (_ssim("albedo"), _lpips("albedo"), _dssim("albedo"), _dssim("shading"))
-    return (*images, *intrinsic)
+    return (*images, *shown, *intrinsic)

@@ -11,11 +11,11 @@ from bench import wire
 from bench.api import Key, Query, Sample, Targets
 from bench.config import parse
 from bench.errors import DataError
-from bench.handover import hand_over, seed_of
+from bench.handover import hand_over, seed_of, taken
 from bench.jobs import Job
 from bench.plan import make
 from bench.plugins import load
-from bench.quantities import Camera, Environment, Mesh
+from bench.quantities import Camera, Deferred, Environment, Mesh
 
 KEY = Key("scene0", "item1")
 
@@ -89,6 +89,39 @@ def test_queries_hold_only_the_conditions_that_the_method_takes(tiny: Any, job: 
     )
     (query,) = hand_over(Watched(tiny, queries=asked), job("tiny"), KEY).queries
     assert (query.id, set(query.condition)) == ("both", {"environment"})
+
+
+def test_a_framebuffer_tells_from_where_another_view_is_seen() -> None:
+    def camera(x: float) -> Camera:
+        pose = np.eye(4)
+        pose[0, 3] = x
+        return Camera(np.eye(3), pose, 8, 8)
+
+    sample = Sample("s", "i", {"camera": camera(0)})
+    buffer = np.zeros((8, 8, 4), np.float32)
+    query = Query(
+        "there", "view", {"camera": camera(1), "framebuffer": buffer, "reference": buffer}
+    )
+    assert taken(query, sample, ("reference",)) is None
+    assert taken(query, sample, ("framebuffer",)) == ("framebuffer",)
+    assert taken(query, sample, ("camera",)) == ("camera",)
+
+
+def test_conditions_are_made_only_for_who_takes_them() -> None:
+    made: list[str] = []
+
+    def make(name: str) -> Any:
+        made.append(name)
+        return np.zeros((2, 2, 4), np.float32)
+
+    condition = Deferred({"reference": make("now")}, {"framebuffer": lambda: make("later")})
+    query = Query("q", "relit", condition)
+    assert taken(query, Sample("s", "i", {}), ("reference",)) == ("reference",)
+    assert (set(condition), len(condition), made) == ({"reference", "framebuffer"}, 2, ["now"])
+    assert condition["framebuffer"] is condition["framebuffer"]
+    assert made == ["now", "later"]
+    with pytest.raises(KeyError):
+        condition["camera"]
 
 
 def test_without_a_camera_the_light_is_turned_into_the_camera_frame(tiny: Any, job: Any) -> None:

@@ -49,7 +49,8 @@ def test_a_protocol_is_shown_as_a_table_of_its_rules(name: str) -> None:
         ("nerfactor", "albedo.psnr", ("coverage exceeds 0.9", "first item of a scene", "luma")),
         ("synthetic4relight", "view.ssim", ("zeros beyond the border",)),
         ("owl", "relit.lpips", ("exposure", "0.5 outside mask", "averaged inside mask", "AlexNet")),
-        ("nrw", "view.l1", ("multiples of 64 px", "rounded down to 255 levels", "full frame")),
+        ("nrw", "reconstruction.l1", ("multiples of 64 px", "255 levels", "in mask")),
+        ("nrw-half", "view.psnr/covered", ("multiples of 64 px", "only what points cover")),
         ("mit", "albedo.lmse", ("mean of channels",)),
     ],
 )

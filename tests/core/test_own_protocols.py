@@ -110,7 +110,9 @@ def test_a_mistake_is_named_by_file_and_key(rules: dict[str, Any], expected: str
 
 
 def test_what_may_be_absent_is_written_as_none() -> None:
-    how = columns(own("nrw", {"relit.psnr": {"clip": "none", "levels": "none"}}), "relit.psnr")[""]
+    how = columns(
+        own("nrw-half", {"relit.psnr": {"clip": "none", "levels": "none"}}), "relit.psnr"
+    )[""]
     assert (how.clip, how.levels) == (None, None)
 
 

@@ -21,7 +21,7 @@ DATASET = DatasetCard(
     implementation="bench.errors:DataError",
     inputs=("image", "mask", "camera"),
     targets=("normal", "albedo", "depth"),
-    queries={"relit": ("environment", "reference")},
+    queries={"relit": ("environment", "reference", "framebuffer")},
     options=(Option("root", Path),),
 )
 METHOD = MethodCard(
@@ -184,6 +184,11 @@ def test_floors_are_told_from_methods() -> None:
         (replace(METHOD, needs=("image", "camera")), {}, {"mask": "none", "camera": "given"}),
         (replace(METHOD, answers={"relit": ("reference",)}), {}, {"light": "photo"}),
         (replace(METHOD, answers={}), {}, {"light": "none"}),
+        (
+            replace(METHOD, answers={"relit": ("framebuffer+reference",)}),
+            {},
+            {"geometry": "given", "light": "photo"},
+        ),
         (replace(METHOD, fit="per image", training="general"), {}, {"fit": "per image"}),
         (replace(METHOD, views="few"), {}, {"views": "few"}),
     ],

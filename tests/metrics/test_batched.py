@@ -86,7 +86,7 @@ def arrays() -> SimpleNamespace:
 def metrics(cards: tuple[MetricCard, ...]) -> list[Any]:
     """Every metric that takes a batch and needs neither weights nor linear or shown images only."""
     made = (load(card.implementation)(card) for card in cards)
-    apart = ("lpips", "flip", "flip_hdr", "view")
+    apart = ("lpips", "vgg", "flip", "flip_hdr", "view", "reconstruction")
     return [
         metric
         for metric, card in zip(made, cards, strict=True)
@@ -201,7 +201,7 @@ def test_what_differs_only_for_the_metric_is_prepared_once(
     assert len(made) == 1
 
 
-@pytest.mark.parametrize("protocol", ["neutral", "stanford-orb", "tensoir", "nrw"])
+@pytest.mark.parametrize("protocol", ["neutral", "stanford-orb", "tensoir", "nrw-half"])
 def test_the_path_of_a_device_returns_what_items_alone_do(
     arrays: SimpleNamespace, protocol: str
 ) -> None:

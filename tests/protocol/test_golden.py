@@ -141,8 +141,8 @@ def test_tensoir_pools_one_scale_and_one_error_over_a_scene(halved: SimpleNamesp
 def test_nrw_gives_the_golden_numbers(
     halved: SimpleNamespace, metric: str, expected: float
 ) -> None:
-    # The golden 32×32 values are 8-bit already; NRW crops to 64 px and encodes linear ones.
-    how = replace(rule("nrw", metric), space="linear", crop=0)
+    # The golden 32×32 values are rounded down; NRW crops to 64 px and encodes linear ones.
+    how = replace(rule("nrw-half", metric), space="linear", crop=0, rounding="down", mask="full")
     assert compared(halved, metric, how) == pytest.approx(expected, abs=6e-7)
 
 

@@ -19,7 +19,7 @@ def test_every_protocol_is_found_under_its_own_name() -> None:
 def test_the_protocols_of_the_field_are_named() -> None:
     assert set(PROTOCOLS) >= {
         "neutral", "stanford-orb", "tensoir", "nerfactor", "synthetic4relight", "sord", "owl",
-        "nrw", "mit", "iiw", "marigold-iid",
+        "nrw", "nrw-half", "mit", "iiw", "marigold-iid",
     }  # fmt: skip
 
 

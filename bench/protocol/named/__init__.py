@@ -6,7 +6,7 @@ from bench.protocol import Protocol
 from bench.protocol.named.dtu import DTU
 from bench.protocol.named.intrinsic import IIW, MARIGOLD_IID, MIT
 from bench.protocol.named.neutral import NEUTRAL
-from bench.protocol.named.photographs import NRW, OWL
+from bench.protocol.named.photographs import NRW, NRW_HALF, OWL
 from bench.protocol.named.sord import SORD
 from bench.protocol.named.stanford_orb import STANFORD_ORB
 from bench.protocol.named.synthetic import NERFACTOR, SYNTHETIC4RELIGHT, TENSOIR
@@ -24,6 +24,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
         SORD,
         OWL,
         NRW,
+        NRW_HALF,
         MIT,
         IIW,
         MARIGOLD_IID,

@@ -8,7 +8,8 @@ A query asks for one view in the light of another photo, of which one half is gi
 `reference_camera`, and the view's own `camera`. It is scored on what the hidden half shows of the
 view. All queries are asked; those with too few scored pixels have no answer among the targets. With
 the option `reference_normals` a query also holds `reference_normal`, the true normals of the given
-half, which a method should be marked privileged for.
+half, which a method should be marked privileged for. `framebuffer` and `reference_framebuffer` are
+what `rerendering` makes.
 
 Two notes for users of the harness: a scene-scope method sees every photo of a bundle whole, hidden
 halves included, so its relighting scores here mean nothing; and photos differ in exposure and white
@@ -23,6 +24,7 @@ from typing import Any
 from bench.api import Key, Sample, Targets
 from bench.datasets.landmarks.bundle import VIEWS, Bundle
 from bench.datasets.landmarks.relighting import answers, queries
+from bench.datasets.landmarks.rerendering import Rerendering
 from bench.errors import DataError
 from bench.graphics.file_digest import digest
 
@@ -53,8 +55,8 @@ class Landmarks:
         bundle, index = self._open(split, key)
         view = bundle.views[index]
         inputs = {"image": view.image, "mask": view.mask, "camera": view.camera}
-        asked = queries(bundle, index, self._with_normals)
-        return deepcopy(Sample(key.scene, key.id, inputs, queries=asked))  # the bundle is kept
+        asked = queries(bundle, Rerendering(bundle), index, self._with_normals)
+        return Sample(key.scene, key.id, deepcopy(inputs), queries=asked)  # the bundle is kept
 
     def targets(self, split: str, key: Key) -> Targets:
         """Normal and depth of multi-view stereo, and the answers that can be scored."""

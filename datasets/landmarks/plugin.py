@@ -25,7 +25,9 @@ def bench_datasets() -> list[DatasetCard]:
                     "reference_mask",
                     "reference_camera",
                     "reference_normal",
+                    "reference_framebuffer",
                     "camera",
+                    "framebuffer",
                 )
             },
             options=(

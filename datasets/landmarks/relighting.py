@@ -6,6 +6,7 @@ half, so that no scored pixel was given.
 """
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from scipy.ndimage import map_coordinates
 
 from bench.api import Query
 from bench.datasets.landmarks.bundle import Bundle, View
+from bench.datasets.landmarks.rerendering import Rerendering
 from bench.graphics.cameras import project, unproject
-from bench.quantities import Camera, Value
+from bench.quantities import Camera, Deferred, Value
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -50,14 +52,16 @@ def pairs(bundle: Bundle, index: int) -> Iterator[tuple[int, Half, str]]:
                 yield other, half, f"relit-view{other}-{half}"
 
 
-def queries(bundle: Bundle, index: int, with_normals: bool) -> tuple[Query, ...]:
+def queries(
+    bundle: Bundle, rerendering: Rerendering, index: int, with_normals: bool
+) -> tuple[Query, ...]:
     """All relighting queries of view `index`, decided without any geometry.
 
     Args:
         with_normals: add the reference's true normals in the given half, `reference_normal`.
     """
     return tuple(
-        Query(name, "relit", _condition(bundle, index, other, half, with_normals))
+        Query(name, "relit", _condition(bundle, rerendering, index, other, half, with_normals))
         for other, half, name in pairs(bundle, index)
     )
 
@@ -117,8 +121,13 @@ def _sample(view: View, depth: Float32, position: NDArray[np.float64]) -> NDArra
 
 
 def _condition(
-    bundle: Bundle, index: int, other: int, half: Half, with_normals: bool
-) -> dict[str, Value]:
+    bundle: Bundle,
+    rerendering: Rerendering,
+    index: int,
+    other: int,
+    half: Half,
+    with_normals: bool,
+) -> Deferred:
     view = bundle.views[other]
     middle = view.image.shape[1] // 2
     given = np.zeros_like(view.mask)
@@ -127,9 +136,13 @@ def _condition(
     condition: dict[str, Value] = {
         "reference": view.image * given,
         "reference_mask": view.mask * given,
-        "reference_camera": view.camera,
-        "camera": bundle.views[index].camera,
+        "reference_camera": deepcopy(view.camera),
+        "camera": deepcopy(bundle.views[index].camera),
     }
     if with_normals:
         condition["reference_normal"] = bundle.normals[other] * given
-    return condition
+    made = {
+        "framebuffer": lambda: rerendering.framebuffer(index, other),
+        "reference_framebuffer": lambda: rerendering.framebuffer(other, other),
+    }
+    return Deferred(condition, made)

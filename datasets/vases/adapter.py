@@ -16,9 +16,10 @@ from bench.api import Key, Prediction, Query, Sample, Targets
 from bench.datasets.vases import layout
 from bench.datasets.vases.layout import Scene
 from bench.datasets.vases.lights import read_stored
+from bench.datasets.vases.rerendering import Rerendering
 from bench.errors import DataError
 from bench.graphics.image_files import read_image
-from bench.quantities import Camera, Environment, Values
+from bench.quantities import Camera, Deferred, Environment, Values
 
 EMBEDDED = Path(__file__).resolve().parent / "data"
 _VIEW_MAPS = ("mask", "normal", "albedo", "depth", "roughness", "specular")
@@ -42,7 +43,8 @@ class Vases:
         context: how many of the following views, under the same light, go with a sample.
 
     Queries are `light<l>`, the view under each other light of the scene, and `view<v>`, each view
-    that is neither the sample's nor its context's, under the same light.
+    that is neither the sample's nor its context's, under the same light. Both also offer what
+    `rerendering` makes.
     """
 
     def __init__(self, options: Mapping[str, Any]) -> None:
@@ -78,13 +80,22 @@ class Vases:
         """
         scene, view, light = self._find(split, key)
         context = [(view + step) % len(scene.cameras) for step in range(1, self._context + 1)]
+        read = lru_cache(maxsize=None)(lambda name: self._read(split, scene, name))
+        rerendering = Rerendering(scene, light, [view, *context], read)
         return Sample(
             key.scene,
             key.id,
             self._photo(split, scene, view, light),
             tuple(self._photo(split, scene, other, light) for other in context),
             tuple(
-                Query(name, quantity, self._condition(split, scene, quantity, *where))
+                Query(
+                    name,
+                    quantity,
+                    Deferred(
+                        self._condition(split, scene, quantity, *where),
+                        rerendering.conditions(quantity, *where),
+                    ),
+                )
                 for name, quantity, where in self._asked(scene, view, light)
             ),
         )

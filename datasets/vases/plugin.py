@@ -21,6 +21,9 @@ _RENDER = Command(
 )
 
 
+_RERENDERING = ("framebuffer", "reference", "reference_framebuffer")
+
+
 @hookimpl
 def bench_datasets() -> list[DatasetCard]:
     """Offer `vases`."""
@@ -43,7 +46,7 @@ def bench_datasets() -> list[DatasetCard]:
                 "environment",
                 "pitch",
             ),
-            queries={"relit": ("environment",), "view": ("camera",)},
+            queries={"relit": ("environment", *_RERENDERING), "view": ("camera", *_RERENDERING)},
             context=True,
             rerenders=True,
             splits=("mini",),

@@ -155,7 +155,9 @@ def test_every_other_view_is_asked_by_either_half(tmp_path: Path) -> None:
         "reference",
         "reference_mask",
         "reference_camera",
+        "reference_framebuffer",
         "camera",
+        "framebuffer",
     }
 
 

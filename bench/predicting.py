@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import groupby
 from typing import Any
 
@@ -53,15 +55,44 @@ class Predictor:
                 for scene, members in groupby(keys, key=lambda key: key.scene):
                     self._scene(scene, list(members))
             else:
-                for batch in _batches(keys, self._job.method.batch):
-                    self._batch(batch)
+                with closing(self._ahead(keys)) as batches:
+                    for samples in batches:
+                        self._batch(samples)
         finally:
             self._close()
             self._writer.close()
         return self._writer.unstored
 
-    def _batch(self, keys: Sequence[Key]) -> None:
-        samples = [sample for key in keys if (sample := self._sample(key)) is not None]
+    def _ahead(self, keys: Sequence[Key]) -> Generator[list[Sample]]:
+        """What could be read of each batch; the next one is read while this one is predicted."""
+        size = self._job.method.batch
+        batches = [keys[start : start + size] for start in range(0, len(keys), size)]
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._read, batches[0])
+            for following in [*batches[1:], []]:
+                found, coming = coming.result(), reader.submit(self._read, following)
+                yield self._readable(found)
+
+    def _read(self, keys: Sequence[Key]) -> list[tuple[Key, Sample | Exception]]:
+        return [(key, self._sample_or_error(key)) for key in keys]
+
+    def _sample_or_error(self, key: Key) -> Sample | Exception:
+        try:
+            return hand_over(self._dataset, self._job, key)
+        except Exception as error:  # whatever an adapter raises is its item's outcome
+            return error
+
+    def _readable(self, found: Iterable[tuple[Key, Sample | Exception]]) -> list[Sample]:
+        """The samples; each error becomes its item's outcome."""
+        samples = []
+        for key, sample in found:
+            if isinstance(sample, Exception):
+                self._fail(key, *_unreadable(sample))
+            else:
+                samples.append(sample)
+        return samples
+
+    def _batch(self, samples: Sequence[Sample]) -> None:
         if not samples:
             return
         try:
@@ -93,7 +124,7 @@ class Predictor:
             self._finish(sample, prediction, seconds, answer["memory"])
 
     def _scene(self, scene: str, keys: list[Key]) -> None:
-        samples = [sample for key in keys if (sample := self._sample(key)) is not None]
+        samples = self._readable(self._read(keys))
         if not samples:
             return
         try:
@@ -177,13 +208,6 @@ class Predictor:
             self._child.close()
             self._child = None
 
-    def _sample(self, key: Key) -> Sample | None:
-        try:
-            return hand_over(self._dataset, self._job, key)
-        except Exception as error:  # whatever an adapter raises is its item's outcome
-            self._fail(key, *_unreadable(error))
-        return None
-
     def _finish(self, sample: Sample, prediction: object, seconds: float, memory: float) -> None:
         key = Key(sample.scene, sample.id)
         answers = {query.id: query.quantity for query in sample.queries}
@@ -218,11 +242,6 @@ def stale(status: ItemStatus | None, key: str, retry: bool) -> bool:
     if status is None or status.key != key or status.kind == "unavailable":
         return True
     return retry and status.kind == "failed" and status.reason in TRIED_AGAIN
-
-
-def _batches(keys: Sequence[Key], size: int) -> Iterator[Sequence[Key]]:
-    for start in range(0, len(keys), size):
-        yield keys[start : start + size]
 
 
 def _unreadable(error: Exception) -> tuple[str, str]:

@@ -265,7 +265,7 @@ def _chunks(points: Tensor, lights: Tensor) -> Iterator[tuple[slice, slice]]:
     """Slices of items and of points, small enough that cosines with all lights fit a chunk."""
     count, size = points.shape[:2]
     room = max(1, _CHUNK.get(points.device.type, _CHUNK["cpu"]) // len(lights))
-    items, step = max(1, room // size), min(room, size)
+    items, step = max(1, room // max(1, size)), min(room, max(1, size))
     for first in range(0, count, items):
         for start in range(0, size, step):
             yield slice(first, first + items), slice(start, start + step)

@@ -6,6 +6,7 @@ Figures are made without pyplot, under a style of their own, so that nothing glo
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,17 @@ _LEAST_SPAN = 10
 _MARKERS = {"method": "o", "floor": "s", "oracle": "*", "noise": "D", "published": "^"}
 
 
-def figures(table: Table) -> Iterator[tuple[str, str, Figure]]:
-    """Yield (name, caption, figure): one distribution per task, then quality against time.
+@lru_cache(maxsize=8)
+def figures(table: Table) -> tuple[tuple[str, str, Figure], ...]:
+    """(name, caption, figure) each: one distribution per task, then quality against time.
 
-    Names are fit for files; a figure without a single finite number is left out.
+    Names are fit for files; a figure without a single finite number is left out. Those of the
+    tables drawn last are kept, as several reports show them; save them, but do not change them.
     """
+    return tuple(_figures(table))
+
+
+def _figures(table: Table) -> Iterator[tuple[str, str, Figure]]:
     for group, columns in table.groups():
         drawable = [column for column in columns if _finite(table, column)]
         if drawable:

@@ -53,6 +53,11 @@ def asked_lights(environment: Environment, like: Tensor) -> Lights:
     )
 
 
+def together(lights: Sequence[Lights]) -> Lights:
+    """n sets of lights in the same K directions as one, of power K×nC: one sum shades all."""
+    return Lights(lights[0].directions, torch.cat([each.power for each in lights], dim=1))
+
+
 def shaded(
     explanation: Explanation, lights: Lights, camera: Sequence[float] | Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -60,43 +65,51 @@ def shaded(
 
     `camera` is its position in the object frame; the lights stay where they are.
     """
-    diffuse = _diffuse(explanation, lights, -explanation.normals)  # C×(H−1)×T
-    return diffuse[None], specular(explanation, lights, camera)[None]
+    quads = all_quads(explanation)
+    diffuse, _ = diffuse_sides(explanation, lights, quads)  # C×(H−1)×T
+    return diffuse[None], specular(explanation, lights, camera, quads)[None]
 
 
-def diffuse_sides(explanation: Explanation, lights: Lights) -> tuple[Tensor, Tensor]:
+def all_quads(explanation: Explanation) -> Tensor:
+    """(H−1)×T, true."""
+    return torch.ones_like(explanation.centres[0, :, :, 0], dtype=torch.bool)
+
+
+def diffuse_sides(explanation: Explanation, lights: Lights, quads: Tensor) -> tuple[Tensor, Tensor]:
     """D of one explanation's quads (B = 1) on the outer and on the inner wall, C×(H−1)×T each.
 
     The inner wall turns its own side to the light, and nothing shades it: on rendered vases, where
     it is seen through the mouth, that is nearer the truth than the outer wall's light at half the
     tone-mapped brightness, as the source's renders have it.
+
+    `quads`, (H−1)×T bool, are those to be shaded; the others are 0.
     """
-    normals = explanation.normals
-    return _diffuse(explanation, lights, -normals), _diffuse(explanation, lights, normals)
+    normals = -explanation.normals[0, quads]  # Q×3, outward
+    outer = phong.diffuse_by_lights(normals[None], lights.directions, lights.power[None])[0]  # Q×C
+    # max(−c, 0) = max(c, 0) − c: the other side needs no second sum over lights at every quad.
+    inner = outer - normals @ (lights.directions.T @ lights.power)  # Q×C
+    return _on_quads(outer, quads), _on_quads(inner.clamp(min=0), quads)
 
 
-def specular(explanation: Explanation, lights: Lights, camera: Sequence[float] | Tensor) -> Tensor:
-    """S of one explanation's quads (B = 1), outer wall, C×(H−1)×T, seen from `camera`."""
-    normals = -explanation.normals  # 1×(H−1)×T×3, outward
-    reflected = phong.reflections(explanation.centres, normals, camera)  # 1×(H−1)×T×3
+def specular(
+    explanation: Explanation, lights: Lights, camera: Sequence[float] | Tensor, quads: Tensor
+) -> Tensor:
+    """S of one explanation's quads (B = 1), outer wall, C×(H−1)×T, seen from `camera`.
+
+    `quads`, (H−1)×T bool, are those to be shaded; the others are 0.
+    """
+    normals = -explanation.normals[:, quads]  # 1×Q×3, outward
+    reflected = phong.reflections(explanation.centres[:, quads], normals, camera)  # 1×Q×3
     values = phong.specular_by_lights(
-        normals.flatten(1, 2),
-        reflected.flatten(1, 2),
-        lights.directions,
-        lights.power[None],
-        explanation.shininess,
+        normals, reflected, lights.directions, lights.power[None], explanation.shininess
     )  # 1×Q×C
-    return _on_quads(values, explanation)
+    return _on_quads(values[0], quads)
 
 
-def _diffuse(explanation: Explanation, lights: Lights, normals: Tensor) -> Tensor:
-    facing = normals.flatten(1, 2)  # 1×Q×3
-    values = phong.diffuse_by_lights(facing, lights.directions, lights.power[None])  # 1×Q×C
-    return _on_quads(values, explanation)
-
-
-def _on_quads(values: Tensor, explanation: Explanation) -> Tensor:
-    return values[0].T.reshape(-1, *explanation.centres.shape[1:3])  # C×(H−1)×T
+def _on_quads(values: Tensor, quads: Tensor) -> Tensor:
+    maps = values.new_zeros(values.shape[1], *quads.shape)  # C×(H−1)×T
+    maps[:, quads] = values.T
+    return maps
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,15 @@ from .configuration import CONFIGURATIONS
 from .derender import Explanation, Shape, explain, shape_of
 from .evidence import outline_evidence
 from .framing import Framed, framed
-from .lighting import Lights, asked_lights, diffuse_sides, found_lights, shaded_front, specular
+from .lighting import (
+    Lights,
+    asked_lights,
+    diffuse_sides,
+    found_lights,
+    shaded_front,
+    specular,
+    together,
+)
 from .render import Seen, look
 from .viewpoints import Viewpoint
 
@@ -120,7 +128,7 @@ class VaseDerenderer:
     ) -> dict[str, Any]:
         mask = _numpy(seen.coverage)
         self._check_evidence(sample, mask)
-        shading = seen.sampled_sides(*diffuse_sides(found, found_lights(found)))  # N×1
+        shading = self._diffuse(found, found_lights(found), seen)  # N×1
         albedo = seen.sampled(back_filled(found.albedo)[0])  # N×3
         normals = seen.normals(found.normals[0].permute(2, 0, 1))  # H×W×3
         known = mask > 0
@@ -138,9 +146,10 @@ class VaseDerenderer:
             "front": _numpy(seen.front_coverage),
             "pitch": np.degrees(_numpy(found.pitch)),
         }
-        for query in sample.queries:
-            prediction[query.id] = self._answer(query, photo, found, seen)
-        return prediction
+        views = [query for query in sample.queries if query.quantity == "view"]
+        relit = [query for query in sample.queries if query.quantity == "relit"]
+        prediction |= {query.id: self._view(query, photo, found) for query in views}
+        return prediction | self._relit(relit, found, seen)
 
     def _check_evidence(self, sample: Sample, mask: Float32) -> None:
         evidence = outline_evidence(_array(sample.inputs, "image"), mask)
@@ -151,28 +160,52 @@ class VaseDerenderer:
                 "the option least_evidence"
             )
 
-    def _answer(self, query: Query, photo: Framed, found: Explanation, seen: Seen) -> Float32:
-        condition = query.condition
-        if query.quantity == "relit":
-            environment = condition["environment"]
-            if not isinstance(environment, Environment) or environment.frame != "camera":
-                raise DataError(f"{query.id}: needs an environment in the camera's frame")
-            position = torch.tensor([0.0, 0.0, -self._configuration.distance])
-            return self._colours(found, asked_lights(environment, found.albedo), seen, position)
-        asked = condition["camera"]
+    def _view(self, query: Query, photo: Framed, found: Explanation) -> Float32:
+        asked = query.condition["camera"]
         if not isinstance(asked, Camera):
             raise DataError(f"{query.id}: expected a camera, got {type(asked).__name__}")
         camera = viewpoints.of_query(asked, query.id, photo.side, self._configuration)
         (turned,) = self._seen(found.vertices, camera)
-        return self._colours(found, found_lights(found), turned, camera.position)
+        return self._colours(found, found_lights(found), turned, camera.position)[0]
 
-    def _colours(self, found: Explanation, lights: Lights, seen: Seen, position: Tensor) -> Float32:
-        """Linear colour H×W×3 before black, seen from `position` in the object frame."""
-        diffuse = seen.sampled_sides(*diffuse_sides(found, lights))  # N×C
-        gloss = seen.sampled(specular(found, lights, position)) * seen.outer[:, None]  # N×C
+    def _relit(
+        self, queries: Sequence[Query], found: Explanation, seen: Seen
+    ) -> dict[str, Float32]:
+        """Answers by query id; environments of one size are lights in the same directions."""
+        groups: dict[tuple[int, ...], dict[str, Lights]] = defaultdict(dict)
+        for query in queries:
+            environment = query.condition["environment"]
+            if not isinstance(environment, Environment) or environment.frame != "camera":
+                raise DataError(f"{query.id}: needs an environment in the camera's frame")
+            lights = asked_lights(environment, found.albedo)
+            groups[environment.radiance.shape][query.id] = lights
+        position = torch.tensor([0.0, 0.0, -self._configuration.distance])
+        answers: dict[str, Float32] = {}
+        for members in groups.values():
+            colours = self._colours(found, together([*members.values()]), seen, position)
+            answers |= zip(members, colours, strict=True)
+        return answers
+
+    def _colours(
+        self, found: Explanation, lights: Lights, seen: Seen, position: Tensor
+    ) -> list[Float32]:
+        """Linear colours H×W×3 before black, seen from `position` in the object frame.
+
+        One picture for each three channels of light, or for its only one.
+        """
+        outer, _ = seen.touched(*found.centres.shape[1:3])  # (H−1)×T
+        diffuse = self._diffuse(found, lights, seen)  # N×C
+        gloss = seen.sampled(specular(found, lights, position, outer))  # N×C
+        gloss = found.specular_albedo * gloss * seen.outer[:, None]  # N×C
         albedo = seen.sampled(back_filled(found.albedo)[0])  # N×3
-        colours = albedo * diffuse + found.specular_albedo * gloss  # N×3
-        return _numpy(seen.composited(colours))
+        count = max(1, lights.power.shape[1] // 3)
+        parts = zip(*(each.tensor_split(count, dim=1) for each in (diffuse, gloss)), strict=True)
+        return [_numpy(seen.composited(albedo * d + g)) for d, g in parts]
+
+    def _diffuse(self, found: Explanation, lights: Lights, seen: Seen) -> Tensor:
+        """D at the samples, N×C, on the side of the wall that is seen."""
+        outer, inner = seen.touched(*found.centres.shape[1:3])  # (H−1)×T each
+        return seen.sampled_sides(*diffuse_sides(found, lights, outer | inner))  # N×C
 
     def _mesh(self, found: Explanation) -> Mesh:
         """The posed surface in the OpenCV axes of the photo's camera."""

@@ -15,6 +15,7 @@ from bench.graphics.rasterisers import Rasteriser
 from bench.graphics.rasterisers.fragments import (
     SUPERSAMPLING,
     Fragments,
+    downsample,
     facing,
     interpolate_corners,
 )
@@ -55,6 +56,18 @@ class Seen:
             texture[None], grid, padding_mode="border", align_corners=False
         )  # 1×C×1×N
         return values[0, :, 0].T  # N×C
+
+    def touched(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+        """Which of a texture's texels `sampled` may read, rows×columns bool for each side."""
+        size = self.coordinates.new_tensor([columns, rows])
+        column, row = (self.coordinates * size).long().clamp(min=0).unbind(-1)  # N each
+        texel = row.clamp(max=rows - 1) * columns + column.clamp(max=columns - 1)  # N
+        nearest = self.coordinates.new_zeros(2, rows * columns)
+        nearest[0, texel[self.outer]] = 1
+        nearest[1, texel[~self.outer]] = 1
+        # Bilinear lookups read the nearest texel and neighbours of it.
+        sides = functional.max_pool2d(nearest.reshape(2, rows, columns), 3, 1, 1) > 0
+        return sides[0], sides[1]
 
     def sampled_sides(self, outer: Tensor, inner: Tensor) -> Tensor:
         """Values N×C of two textures C×h×w, one for each side of the wall."""
@@ -101,8 +114,7 @@ class Seen:
         height, width = self.size
         canvas = values.new_full((SUPERSAMPLING**2 * height * width, values.shape[-1]), background)
         canvas[self.where] = values
-        blocks = canvas.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING, -1)
-        return blocks.mean((1, 3))  # H×W×C
+        return downsample(canvas.reshape(1, SUPERSAMPLING * height, SUPERSAMPLING * width, -1))[0]
 
 
 def look(

@@ -86,6 +86,20 @@ def test_everything_promised_is_predicted_and_valid(method: VaseDerenderer) -> N
     assert found["pitch"].shape == (1,) and 0 <= found["pitch"][0] <= 20
 
 
+def test_lights_asked_for_together_are_those_asked_for_alone(method: VaseDerenderer) -> None:
+    rng = np.random.default_rng(0)
+    sizes = [(8, 16), (4, 8), (8, 16)]
+    lights = [rng.random((*size, 3)).astype(np.float32) for size in sizes]
+    queries = [
+        Query(f"q{k}", "relit", {"environment": Environment(light, "camera")})
+        for k, light in enumerate(lights)
+    ]
+    together = explained(method, photo(), *queries)
+    for query in queries:
+        alone = explained(method, photo(), query)[query.id]
+        np.testing.assert_allclose(together[query.id], alone, rtol=1e-4, atol=1e-5)
+
+
 def test_maps_are_zero_outside_and_known_inside(method: VaseDerenderer) -> None:
     found = explained(method, photo())
     outside, inside = found["mask"][..., 0] == 0, found["mask"][..., 0] > 0

@@ -15,7 +15,13 @@ from bench.methods.vase_derenderer import render, viewpoints
 from bench.methods.vase_derenderer.configuration import MINI
 from bench.methods.vase_derenderer.derender import Explanation, posed
 from bench.methods.vase_derenderer.framing import framed
-from bench.methods.vase_derenderer.lighting import asked_lights, found_lights, shaded
+from bench.methods.vase_derenderer.lighting import (
+    asked_lights,
+    diffuse_sides,
+    found_lights,
+    shaded,
+    specular,
+)
 from bench.quantities import Camera, Environment
 
 SIZE = 64
@@ -120,6 +126,14 @@ def test_the_inner_wall_takes_the_value_of_its_own_side() -> None:
     np.testing.assert_allclose(sides[:, 0], torch.where(found.outer, 2.0, 3.0), rtol=1e-5)
 
 
+def test_lookups_read_no_texel_but_the_touched_ones() -> None:
+    found = seen((96, 96))
+    sides = found.touched(31, 96)
+    unread = [torch.where(side, 1.0, torch.nan)[None] for side in sides]
+    assert (found.sampled_sides(*unread) - 1).abs().max() < 1e-5
+    assert 0.4 < sides[0].float().mean() < 0.7 and sides[1].float().mean() < 0.5
+
+
 def inward_normals() -> tuple[torch.Tensor, torch.Tensor]:
     return revolution.quads(cylinder())
 
@@ -134,11 +148,11 @@ def test_coverage_composites_and_averages() -> None:
     np.testing.assert_allclose(found.averaged(0.3 * ones)[edge[..., 0]], 0.3, rtol=1e-5)
 
 
-def test_asked_and_found_lights_of_one_environment_shade_alike() -> None:
+def explanation() -> Explanation:
     torch.manual_seed(0)
     shape = posed(0.2 + 0.1 * torch.rand(1, 32), *torch.full((3, 1), 0.2), torch.zeros(1, 2))
     fields = {f.name: getattr(shape, f.name) for f in dataclasses.fields(shape)}
-    found = Explanation(
+    return Explanation(
         **fields,
         texture=torch.zeros(1, 3, 8, 8),
         albedo=torch.zeros(1, 3, 8, 8),
@@ -146,6 +160,10 @@ def test_asked_and_found_lights_of_one_environment_shade_alike() -> None:
         shininess=torch.tensor([40.0]),
         specular_albedo=torch.ones(1),
     )
+
+
+def test_asked_and_found_lights_of_one_environment_shade_alike() -> None:
+    found = explanation()
     asked = Environment(to_lat_long(found.environment[0]).numpy(), "camera")
     camera = (0.0, 0.0, -5.0)
     own = shaded(found, found_lights(found), camera)
@@ -153,3 +171,17 @@ def test_asked_and_found_lights_of_one_environment_shade_alike() -> None:
     for mine, theirs in zip(own, other, strict=True):
         assert mine.shape == (1, 1, 31, 96) and theirs.shape == (1, 3, 31, 96)
         np.testing.assert_allclose(theirs, mine.expand_as(theirs), rtol=1e-3, atol=1e-4)
+
+
+def test_quads_that_are_asked_for_are_shaded_on_both_sides_of_the_wall() -> None:
+    found, lights = explanation(), found_lights(explanation())
+    quads = torch.rand(31, 96) < 0.3
+    sides = diffuse_sides(found, lights, quads)
+    for normals, shaded_side in zip((-found.normals[0], found.normals[0]), sides, strict=True):
+        cosines = (normals[quads].double() @ lights.directions.double().T).clamp(min=0)  # Q×K
+        expected = cosines @ lights.power.double()  # Q×1
+        np.testing.assert_allclose(shaded_side[:, quads].T, expected, rtol=1e-5, atol=1e-4)
+        assert not shaded_side[:, ~quads].any()
+    whole = specular(found, lights, (0.0, 0.0, -5.0), torch.ones_like(quads))
+    part = specular(found, lights, (0.0, 0.0, -5.0), quads)
+    np.testing.assert_allclose(part, torch.where(quads, whole, 0), rtol=1e-4, atol=1e-6)

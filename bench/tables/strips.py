@@ -93,7 +93,7 @@ class _Subject:
 
 def strips(shelf: Shelf) -> Iterator[Strip]:
     """The strips of each quantity, then of the first relit and the first view."""
-    first = Tile(_colour_tile(shelf.sample.inputs["image"]))
+    first = Tile(_colour_tile(_seen(shelf.sample)))
     for name in QUANTITIES:
         yield from _pair_of_strips(shelf, _subject(shelf, name, name), first)
         first = Tile()
@@ -101,6 +101,12 @@ def strips(shelf: Shelf) -> Iterator[Strip]:
     for quantity in sorted(queries):
         subject = _subject(shelf, quantity, queries[quantity].id)
         yield from _pair_of_strips(shelf, subject, _condition(queries[quantity]))
+
+
+def _seen(sample: Sample) -> Any:
+    """The image H×W×3, or where a sample has none the colours of its framebuffer."""
+    inputs: Mapping[str, Any] = sample.inputs
+    return inputs["image"] if "image" in inputs else inputs["framebuffer"][..., :3]
 
 
 def _subject(shelf: Shelf, quantity: str, answer: str) -> _Subject:

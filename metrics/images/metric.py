@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.api import Item, MetricCard
 from bench.protocol import Comparison
-from bench.protocol.apply import Prepared, prepare_items, psnr
+from bench.protocol.apply import Mask, Prepared, prepare_items, psnr
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,8 +39,8 @@ class FrameMetric:
     """A number of two frames; of a unit the mean, weighted by their pixels where it is pooled.
 
     Made of `measure`, the number of one pair; `measure_batch`, the numbers of B pairs on their
-    device, a tensor B; and `smallest`, the least side in pixels of a frame that has one: smaller
-    ones are left out.
+    device, a tensor B; `smallest`, the least side in pixels of a frame that has one; and `fits`,
+    whether a frame with these pixels H×W inside has one: others are left out.
     """
 
     def __init__(
@@ -49,15 +49,18 @@ class FrameMetric:
         measure: Callable[[Prepared, Comparison], float],
         measure_batch: Callable[[PreparedBatch], Tensor],
         smallest: Callable[[Comparison], int] = lambda _: 1,
+        fits: Callable[[Mask, Comparison], bool] = lambda *_: True,
     ) -> None:
         self.quantity, self.id = card.quantity, card.scores[0].id
-        self._measure, self._measure_batch, self._smallest = measure, measure_batch, smallest
+        self._measure, self._measure_batch = measure, measure_batch
+        self._smallest, self._fits = smallest, fits
 
     def __call__(self, items: Iterable[Item], comparison: Comparison) -> Mapping[str, float]:
         parts = [
             part
             for part in prepare_items(items, self.quantity, comparison)
             if min(part.inside.shape) >= self._smallest(comparison)
+            and self._fits(part.inside, comparison)
         ]
         if not parts:
             return {}

@@ -8,6 +8,7 @@ from bench.api import Command, MetricCard, Score, hookimpl
 SIMONYAN = "Simonyan and Zisserman, Very deep convolutional networks, 2015"
 WANG = "Wang et al., Image quality assessment: from error visibility to structural similarity, 2004"
 ZHANG = "Zhang et al., The unreasonable effectiveness of deep features as a perceptual metric, 2018"
+WANG_MULTISCALE = "Wang, Simoncelli and Bovik, Multi-scale structural similarity, 2003"
 FLIP = "Andersson et al., FLIP: a difference evaluator for alternating images, 2020"
 FLIP_HDR = "Andersson et al., Visualizing errors in rendered high dynamic range images, 2021"
 
@@ -100,6 +101,13 @@ def _l1(quantity: str) -> MetricCard:
     return _card(quantity, "l1", "Mean absolute difference × 255", "metric:mean_absolute", score)
 
 
+def _ms_ssim(quantity: str) -> MetricCard:
+    score = Score(f"{quantity}.ms_ssim", f"{quantity} MS-SSIM", "higher", "", (0, 1))
+    title = "Multi-scale structural similarity"
+    card = _card(quantity, "ms-ssim", title, "multiscale:metric", score, paper=WANG_MULTISCALE)
+    return replace(card, protocols=("nrw-half",))
+
+
 def _vgg(quantity: str) -> MetricCard:
     score = Score(f"{quantity}.vgg", f"{quantity} VGG loss", "lower", "", (0, None))
     title = "Perceptual loss of Neural Rerendering in the Wild"
@@ -119,7 +127,7 @@ def _unranked(card: MetricCard) -> MetricCard:
 def bench_metrics() -> Iterable[MetricCard]:
     """Offer the image metrics."""
     made = (_psnr, _psnr_hdr, _ssim, _lpips, _flip, _flip_hdr, _l1)
-    images = (make(quantity) for quantity in ("relit", "view") for make in (*made, _vgg))
+    images = (make(quantity) for quantity in ("relit", "view") for make in (*made, _vgg, _ms_ssim))
     shown = (_unranked(make("reconstruction")) for make in (_psnr, _l1, _vgg))
     intrinsic = (_ssim("albedo"), _lpips("albedo"), _dssim("albedo"), _dssim("shading"))
     return (*images, *shown, *intrinsic)

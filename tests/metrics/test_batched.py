@@ -86,7 +86,7 @@ def arrays() -> SimpleNamespace:
 def metrics(cards: tuple[MetricCard, ...]) -> list[Any]:
     """Every metric that takes a batch and needs neither weights nor linear or shown images only."""
     made = (load(card.implementation)(card) for card in cards)
-    apart = ("lpips", "vgg", "flip", "flip_hdr", "view", "reconstruction")
+    apart = ("lpips", "vgg", "ms_ssim", "flip", "flip_hdr", "view", "reconstruction")
     return [
         metric
         for metric, card in zip(made, cards, strict=True)

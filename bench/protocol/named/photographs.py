@@ -76,6 +76,7 @@ NRW_HALF = Protocol(
             ("vgg", _FRAMED),
             ("ssim", _FRAMED),
             ("lpips", _FRAMED),
+            ("ms_ssim", _FRAMED),
         )
         for rule in (
             Rule(f"{quantity}.{name}", how),

@@ -222,6 +222,7 @@ class Item:
         target: quantity → value; for a query its own, with the mask to be scored.
         inputs: the sample as the dataset offers it.
         cost: "seconds" and "memory" (bytes) of this item.
+        shared: what one metric made of it and the next need not make again, by a key of its own.
     """
 
     key: Key
@@ -230,6 +231,7 @@ class Item:
     target: Values = field(default_factory=dict)
     inputs: Sample | None = None
     cost: Mapping[str, float] = field(default_factory=dict)
+    shared: dict[Any, Any] = field(default_factory=dict)
 
 
 class Metric(Protocol):

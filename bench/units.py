@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,7 @@ class Unit:
 
     def __init__(self, job: Spec, dataset: Dataset, key: Key) -> None:
         self.job, self.dataset, self.key = job, dataset, key
+        self._shared: dict[str, dict[Any, Any]] = defaultdict(dict)
 
     @cached_property
     def status(self) -> ItemStatus:
@@ -106,6 +108,7 @@ class Unit:
             prediction=prediction,
             target=_with_mask(truth, self.sample, query) if "target" in card.reads else {},
             inputs=self.sample if "inputs" in card.reads else None,
+            shared=self._shared[query.id if query else ""],
             cost={"seconds": self.status.seconds, "memory": self.status.memory},
         )
 

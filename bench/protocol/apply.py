@@ -51,6 +51,9 @@ __all__ = [
 Pair: TypeAlias = "tuple[Value, Value, Value | None]"
 """Prediction and target H×W×C, linear, and a mask H×W×1 in [0, 1]; None for the whole frame."""
 
+_SMALL = 3 * 256**2
+"""Numbers in a target up to which metrics share what was prepared; more would fill memory."""
+
 _INTERPOLATION = {
     "bilinear": cv2.INTER_LINEAR,
     "area": cv2.INTER_AREA,
@@ -68,6 +71,10 @@ class Scored(Protocol):
     @property
     def target(self) -> Values:
         """The truth, with the `mask` of the pixels to be scored where there is one."""
+
+    @property
+    def shared(self) -> dict[Any, Any]:
+        """What one metric made of it and the next need not make again."""
 
 
 def prepare(
@@ -102,7 +109,15 @@ def prepare_items(items: Iterable[Scored], quantity: str, comparison: Comparison
     Raises:
         InvalidValueError: as `prepare_unit`.
     """
-    return prepare_unit([_scored_pair(item, quantity, comparison) for item in items], comparison)
+    several = list(items)
+    pairs = [_scored_pair(item, quantity, comparison) for item in several]
+    if len(pairs) != 1 or np.asarray(pairs[0][1]).size > _SMALL:
+        return prepare_unit(pairs, comparison)
+    shared = several[0].shared
+    if (quantity, comparison) not in shared:
+        shared[quantity, comparison] = prepare_unit(pairs, comparison)
+    found: list[Prepared] = shared[quantity, comparison]
+    return found
 
 
 def prepare_known(

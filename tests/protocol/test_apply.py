@@ -10,11 +10,13 @@ from scipy.ndimage import binary_erosion, map_coordinates
 from scipy.optimize import minimize
 from skimage.metrics import peak_signal_noise_ratio
 
+from bench.api import Item, Key
 from bench.errors import InvalidValueError
 from bench.protocol import Comparison
 from bench.protocol.apply import (
     inside_mask,
     prepare,
+    prepare_items,
     prepare_known,
     psnr,
     resize,
@@ -364,3 +366,20 @@ def test_a_scale_is_fitted_where_the_coverage_exceeds_its_threshold(golden: Any)
     gains = (prediction * target)[kept].sum(0) / (prediction**2)[kept].sum(0)
     assert found is not None
     np.testing.assert_allclose(found.prediction, (prediction * gains)[soft[..., 0] > 0.5])
+
+
+def test_metrics_of_one_small_item_share_what_was_prepared() -> None:
+    rng = np.random.default_rng(3)
+
+    def item(side: int) -> Item:
+        pair = [rng.random((side, side, 3)) for _ in range(2)]
+        return Item(Key("", ""), None, {"view": pair[0]}, {"view": pair[1]})
+
+    small, large, shown = item(8), item(300), Comparison(space="srgb")
+    (first,) = prepare_items([small], "view", shown)
+    assert prepare_items([small], "view", shown)[0] is first
+    (linear,) = prepare_items([small], "view", Comparison())
+    assert not np.array_equal(linear.target, first.target)
+    both = prepare_items([small, small], "view", shown)
+    np.testing.assert_array_equal(both[0].prediction, first.prediction)
+    assert prepare_items([large], "view", shown)[0] is not prepare_items([large], "view", shown)[0]

@@ -27,6 +27,9 @@ Floating = NDArray[np.floating[Any]]
 MODELS = ("SIMPLE_PINHOLE", "PINHOLE", "SIMPLE_RADIAL", "RADIAL", "OPENCV", "FULL_OPENCV")
 """Camera models that are read: a pinhole, and at most Brown's distortion of it."""
 
+LARGEST = 2**28
+"""Most pixels of a photo: a corrupt file's size shall not ask for memory that nobody has."""
+
 _ONE_FOCAL = ("SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADIAL")
 
 
@@ -119,7 +122,8 @@ def read_colmap(folder: Path) -> ColmapModel:
 
     Raises:
         DataError: missing, truncated or corrupt files, a camera of another model than `MODELS`, no
-            photo with a pose, a photo's name that leads out of its folder, numbers not finite.
+            photo with a pose, a photo's name that leads out of its folder, numbers not finite, a
+            camera of no pixels or of more than `LARGEST`.
     """
     kind = kind_of(folder)
     model = pycolmap.Reconstruction()
@@ -160,6 +164,11 @@ def _photo(folder: Path, image: Any, camera: Any) -> ColmapPhoto:
     camera_to_world = np.eye(4)
     camera_to_world[:3, :3] = pose[:3, :3].T
     camera_to_world[:3, 3] = -pose[:3, :3].T @ pose[:3, 3]
+    if not 0 < camera.width * camera.height <= LARGEST:
+        raise DataError(
+            f"{folder}: the camera of {image.name} is of {camera.height}×{camera.width} pixels; "
+            f"sizes up to {LARGEST} pixels are read"
+        )
     coefficients = tuple(float(camera.params[at]) for at in camera.extra_params_idxs())
     return ColmapPhoto(
         image.name,

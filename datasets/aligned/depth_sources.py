@@ -57,9 +57,9 @@ def measured(source: Source, split: str, chosen: Sequence[Posed], voxel: float |
     spans = []
     for each in chosen[:: max(1, -(-len(chosen) // 100))]:
         depth = _depth(source, split, each.key)
-        if depth.any():
-            focal = float(each.shot.camera.intrinsics[0, 0])
-            spans.append(float(np.median(depth[depth > 0])) / focal)
+        known = depth[np.isfinite(depth) & (depth > 0)]  # n
+        if known.size:
+            spans.append(float(np.median(known)) / float(each.shot.camera.intrinsics[0, 0]))
     if not spans:
         raise DataError(f"{source.name}/{split}: no sample has a known depth")
     return float(np.median(spans))

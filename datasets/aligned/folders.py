@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from bench.datasets.aligned import layout
 from bench.datasets.aligned.paths import CameraPath
 from bench.datasets.aligned.writing import write_json
-from bench.errors import ConfigError
+from bench.errors import BenchError, ConfigError, DataError
 from bench.graphics.depth_codes import DepthCode
 
 
@@ -115,12 +115,8 @@ def _claim(folder: Path, settings: Settings, path: CameraPath | None) -> Unfinis
             f"{note}: the folder was prepared with other settings or from other sources; give "
             "another --name, or remove the folder"
         )
-    code = content.get("depth_code")
-    known = {
-        name: CameraPath(name, tuple(entry["stops"]), entry["frames"])
-        for name, entry in content.get("paths", {}).items()
-    }
-    found = Unfinished(folder, settings, DepthCode(**code) if code else None, known)
+    code, known = _read_notes(note, content)
+    found = Unfinished(folder, settings, code, known)
     if path is not None and known.get(path.split, path) != path:
         raise ConfigError(
             f"{folder / path.split}: is another camera path; give another --path-split, or remove "
@@ -131,6 +127,21 @@ def _claim(folder: Path, settings: Settings, path: CameraPath | None) -> Unfinis
     if path is not None:
         found.paths[path.split] = path
     return found
+
+
+def _read_notes(
+    note: Path | None, content: Mapping[str, Any]
+) -> tuple[DepthCode | None, dict[str, CameraPath]]:
+    """The depth code and the camera paths that a note tells of."""
+    try:
+        code = content.get("depth_code")
+        paths = {
+            str(name): CameraPath(str(name), tuple(map(str, entry["stops"])), int(entry["frames"]))
+            for name, entry in content.get("paths", {}).items()
+        }
+        return DepthCode(**code) if code else None, paths
+    except (AttributeError, KeyError, TypeError, ValueError, BenchError) as error:
+        raise DataError(f"{note}: corrupt: {error!r:.200}; prepare the folder anew") from error
 
 
 def _wanted(settings: Settings) -> dict[str, Any]:

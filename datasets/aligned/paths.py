@@ -25,27 +25,32 @@ class CameraPath:
     Attributes:
         split: the name of that split.
         stops: the photos it leads through, by "<split>/<id>" or by their name at their source.
+
+    Raises:
+        ConfigError: fewer than two stops, or a name that no further split can have.
     """
 
     split: str
     stops: tuple[str, ...]
     frames: int
 
+    def __post_init__(self) -> None:
+        name = self.split
+        if name in ("", ".", "..", TRAIN, VAL, SPARSE) or name != Path(name).name:
+            raise ConfigError(f"--path-split {name!r}: give a plain folder name but train and val")
+        if len(self.stops) < 2:
+            raise ConfigError("--path: give two photos or more, separated by commas")
+
 
 def asked(stops: str, frames: int, split: str) -> CameraPath | None:
     """The path of the command's options, None where `stops` is empty.
 
     Raises:
-        ConfigError: fewer than two stops, or a name that no further split can have.
+        ConfigError: as `CameraPath`.
     """
     if not stops:
         return None
-    if split in ("", ".", "..", TRAIN, VAL, SPARSE) or split != Path(split).name:
-        raise ConfigError(f"--path-split {split!r}: give a plain folder name but train and val")
-    path = CameraPath(split, tuple(name.strip() for name in stops.split(",")), frames)
-    if len(path.stops) < 2:
-        raise ConfigError("--path: give two photos or more, separated by commas")
-    return path
+    return CameraPath(split, tuple(name.strip() for name in stops.split(",")), frames)
 
 
 def shots(path: CameraPath, photos: Mapping[str, Shot], world: World) -> list[Shot]:

@@ -69,9 +69,10 @@ class Landmarks:
         index = {f"view{view}": view for view in range(VIEWS)}.get(key.id)
         if path is None or index is None:
             raise DataError(f"{self._root}: split {split!r} has no sample {key.scene}/{key.id}")
-        if self._bundle is None or self._bundle.path != path:
-            self._bundle = Bundle(path)
-        return self._bundle, index
+        bundle = self._bundle
+        if bundle is None or bundle.path != path:
+            bundle = self._bundle = Bundle(path)
+        return bundle, index  # not self._bundle, which another thread may have changed
 
     def _files(self, split: str) -> dict[str, Path]:
         """Scene → file, by name."""

@@ -96,7 +96,7 @@ def load_weights(path: Path) -> Loaded:
 
     Raises:
         DataError: no such file, another format, truncated, of another method, a missing, surplus or
-            misshapen tensor, a value that is not finite.
+            misshapen tensor, a value that is not finite, `trained_on` that is no list of texts.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file")
@@ -112,6 +112,7 @@ def load_weights(path: Path) -> Loaded:
     except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: truncated or corrupt .safetensors: {error}") from error
     configuration = _configuration(path, entries.pop("configuration", None))
+    _refuse_other_than_texts(path, "trained_on", entries.get("trained_on", []))
     parts = {name.partition(".")[0] for name in tensors}
     if parts - set(_BUILDERS) or not {"generator", "encoder"} <= parts:
         raise DataError(
@@ -125,6 +126,11 @@ def load_weights(path: Path) -> Loaded:
         built.get("discriminators"),
         entries,
     )
+
+
+def _refuse_other_than_texts(path: Path, name: str, stored: object) -> None:
+    if not isinstance(stored, list) or not all(isinstance(entry, str) for entry in stored):
+        raise DataError(f"{path}: {name} in its header is no list of texts")
 
 
 def _configuration(path: Path, stored: object) -> Configuration:

@@ -58,10 +58,10 @@ class Generator(nn.Module):
             features = down(features)  # B×wₖ×H/2ᵏ×W/2ᵏ
             skips.append(features)
         features = skips.pop()  # B×w₆×H/64×W/64
-        tiled = code[:, :, None, None].expand(-1, -1, *features.shape[2:])
-        features = self.up[0](torch.cat([features, tiled.to(features.dtype)], dim=1))
+        tiled = code[:, :, None, None].expand(-1, -1, *features.shape[2:])  # B×code×H/64×W/64
+        features = self.up[0](torch.cat([features, tiled.to(features.dtype)], dim=1))  # B×w₅×H/32…
         for up, skip in zip(self.up[1:], reversed(skips), strict=True):
-            features = up(torch.cat([features, skip], dim=1))
+            features = up(torch.cat([features, skip], dim=1))  # twice as high and as wide
         picture: Tensor = self.last(features)  # B×3×H×W
         return picture.float()
 
@@ -134,8 +134,8 @@ class _Residual(nn.Module):
         self.shortcut = EqualisedConv2d(before, after, 1, slope=1.0)
 
     def forward(self, features: Tensor) -> Tensor:
-        changed = halved(self.second(leaky(self.first(leaky(features)))))
-        shortcut: Tensor = self.shortcut(halved(features))
+        changed = halved(self.second(leaky(self.first(leaky(features)))))  # B×after×h/2×w/2
+        shortcut: Tensor = self.shortcut(halved(features))  # B×after×h/2×w/2
         return changed + shortcut
 
 

@@ -102,6 +102,7 @@ def codes_of(
     found = []
     for start in range(0, len(examples.pairs), _ENCODED):
         numbers = range(start, min(start + _ENCODED, len(examples.pairs)))
-        stored = torch.stack([torch.from_numpy(examples.appearance(each)) for each in numbers])
+        seen = [torch.from_numpy(examples.appearance(each)) for each in numbers]
+        stored = torch.stack(seen)  # B×H×W×(3+C)
         found.append(encoder(normalised(stored.to(device))))
-    return torch.cat(found)
+    return torch.cat(found)  # A×8

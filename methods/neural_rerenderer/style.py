@@ -147,16 +147,6 @@ class Neighbours:
         """Whether there were too few photos (under 27) for 5 positives and 13 negatives."""
         return (self.positives.shape[1], self.negatives.shape[1]) != (NEAREST, FARTHEST)
 
-    def draw(
-        self, anchors: NDArray[np.int64], rng: np.random.Generator
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """A positive and a negative for each of B anchors, uniform among its candidates."""
-        drawn = [
-            candidates[anchors, rng.integers(candidates.shape[1], size=len(anchors))]  # B
-            for candidates in (self.positives, self.negatives)
-        ]
-        return drawn[0], drawn[1]
-
 
 def neighbours(matrix: NDArray[np.float32]) -> Neighbours:
     """Candidates from distances N×N: the 5 nearest and the 13 farthest, fewer of few photos.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,10 @@ from .schedule import Schedule
 from .schedule import stage_minutes as parsed_minutes
 from .stages import STAGES, rates
 from .trainer import Networks, Trainer, TrainingError
-from .vgg import COMMAND, find
+from .vgg import COMMAND, Vgg16, find
 from .writing import device_named
 
-WEIGHTS, WARM_START = "weights.safetensors", "warm_start.safetensors"
+WEIGHTS, WARM_START, CACHE = "weights.safetensors", "warm_start.safetensors", "pictures"
 _LENGTHS = ("stage1_triplets", "stage2_steps", "stage3_steps")
 _ARCHITECTURE = ("channels", "widths", "encoder_widths", "discriminator_widths", "code")
 
@@ -76,15 +77,10 @@ def train(
     until = time.perf_counter() + 60 * minutes if minutes else float("inf")
     bounds = parsed_minutes(stage_minutes)
     device = device_named(device)
-    features = find(vgg)
-    if features is None:
-        print(f"no VGG16: L1 and Lab statistics stand in, and the record says so. {COMMAND}")
+    features, begun_with = _vgg(vgg, device), _digest(start_from)
     splits = [name.strip() for name in split.split(",")]
-    try:
-        folder = cache or out / "pictures"
-        data = decode(dataset, splits, limit, workers, folder)
-        held_out = decode(dataset, [val_split], limit, workers, folder)
-        _refuse_other_channels(data, held_out)
+    with _disk_trouble_told(out):
+        data, held_out = _decoded(dataset, splits, val_split, limit, workers, cache or out / CACHE)
         examples = examples_of(data, share, seed)
         lengths = (stage1_triplets, stage2_steps, stage3_steps)
         chosen = _configured(configuration, data.channels, batch, lengths)
@@ -97,7 +93,7 @@ def train(
             "seed": seed,
             "decay": decay,
             "precision": precision,
-            "start_from": _digest(start_from),
+            "start_from": begun_with,
             "perceptual": "vgg16" if features else "l1",
             "style": "gram" if features else "lab",
         }
@@ -111,7 +107,7 @@ def train(
             Schedule(_lengths(chosen), bounds, until, decay, validate_every, validated, save_every),
             examples,
             examples_of(held_out),
-            features.to(device) if features else None,
+            features,
             out,
             given=start_from is not None,
             seed=seed,
@@ -123,11 +119,44 @@ def train(
         _finish(course, settings, data, before)
         if not ended:
             print(f"the call's minutes are over in {trainer.progress}; run it again to go on")
+
+
+@contextmanager
+def _disk_trouble_told(out: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise TrainingError(
             f"{out}: cannot be written: {error}; free some space and run the same command again, "
             "it goes on from the last state"
         ) from error
+
+
+def _vgg(path: Path | None, device: str) -> Vgg16 | None:
+    """VGG16 on the device; None, said in print, where it is not here."""
+    found = find(path)
+    if found is None:
+        print(f"no VGG16: L1 and Lab statistics stand in, and the record says so. {COMMAND}")
+        return None
+    return found.to(device)
+
+
+def _decoded(
+    source: Source, splits: Sequence[str], val_split: str, limit: int, workers: int, folder: Path
+) -> tuple[Pictures, Pictures]:
+    """What is trained on, and what is held out.
+
+    Raises:
+        DataError: pictures that cannot be used, or of unlike channels.
+    """
+    data = decode(source, splits, limit, workers, folder)
+    held_out = decode(source, [val_split], limit, workers, folder)
+    if data.channels != held_out.channels:
+        raise DataError(
+            f"the training framebuffers have {data.channels} channels, those of validation "
+            f"{held_out.channels}"
+        )
+    return data, held_out
 
 
 def _counted(data: Pictures, held_out: Pictures, examples: Examples) -> dict[str, Any]:
@@ -170,14 +199,6 @@ def _crop(chosen: Configuration, data: Pictures) -> tuple[int, int]:
     if (height, width) != (chosen.crop, chosen.crop):
         print(f"crops of {height}×{width}: the pictures are {data.size[0]}×{data.size[1]}")
     return height, width
-
-
-def _refuse_other_channels(data: Pictures, held_out: Pictures) -> None:
-    if data.channels != held_out.channels:
-        raise DataError(
-            f"the training framebuffers have {data.channels} channels, those of validation "
-            f"{held_out.channels}"
-        )
 
 
 def _begun(chosen: Configuration, path: Path | None) -> tuple[Networks, Mapping[str, Any]]:
@@ -235,4 +256,8 @@ def _finish(
 
 
 def _digest(path: Path | None) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+    """SHA-256 of a file's bytes, "" for no file. Raises `DataError` where it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
+    except OSError as error:
+        raise DataError(f"--start-from {path}: cannot be read: {error.strerror}") from error

@@ -180,7 +180,7 @@ class Trainer:
                 f"stage {self.progress.stage}, step {self.progress.step + 1}: {first} is not "
                 "finite; stopped before the update, and the weights of the step before are kept. "
                 "The same command would stop here again: train into another --out with another "
-                "--seed, a lower --rate, or in float32"
+                "--seed, another --batch, or --precision float32"
             )
         return dict(zip(losses, values.tolist(), strict=False))
 

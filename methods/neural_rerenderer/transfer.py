@@ -78,12 +78,14 @@ def transfer(
         limit: most validation views that are scored, 0 for all.
 
     Raises:
-        ConfigError: shares that are none, or weights that no configuration fits.
+        ConfigError: shares that are none, weights that no configuration fits, or `val_split` is
+            trained on.
         DataError: pictures or weights that cannot be used, or weights that saw `val_split`.
         UnavailableError: the device is not here.
         TrainingError: a loss is no number, or the disk is full.
     """
     percents = _percents(shares)
+    _refuse_judge(split, val_split)
     device = device_named(device)
     before = load_weights(start_from)
     _refuse_seen(before, dataset, val_split, start_from)
@@ -135,7 +137,10 @@ def _trained(
 
 def _score(loaded: Loaded, source: Source, split: str, limit: int, device: str) -> float:
     judge = Judge(Rerenderer(loaded, device), source, split)
-    return float(np.mean([cell.psnr for cell in judge.own(limit)]))
+    scores = [cell.psnr for cell in judge.own(limit)]
+    if not scores:
+        raise DataError(f"{source.name}:{split}: no view has a pixel to be scored")
+    return float(np.mean(scores))
 
 
 def _percents(text: str) -> list[float]:
@@ -155,8 +160,20 @@ def _configuration(loaded: Loaded, path: Path) -> str:
     return name
 
 
+def _refuse_judge(split: str, val_split: str) -> None:
+    if val_split in [name.strip() for name in split.split(",")]:
+        raise ConfigError(
+            f"--val-split {val_split}: is trained on, by which it would be judged; name another"
+        )
+
+
 def _refuse_seen(loaded: Loaded, source: Source, split: str, path: Path) -> None:
-    seen = set(loaded.metadata.get("trained_on", ())) & set(source.seen(split))
+    """By digests alone: a photo is the same whatever the split that it was trained on in."""
+    trained, judged = (
+        {entry.rpartition(":")[2] for entry in entries}
+        for entries in (loaded.metadata.get("trained_on", ()), source.seen(split))
+    )
+    seen = trained & judged
     if seen:
         raise DataError(
             f"{path}: was trained on {source.name}:{split} ({len(seen)} digests agree), by which "

@@ -24,7 +24,8 @@ def validate(
 ) -> tuple[Mapping[str, float], NDArray[np.float32]]:
     """Mean L1 (0–255) and PSNR (dB) over 8-bit pictures (spec §9), and a sheet of some.
 
-    Of at most so many examples, spread evenly, as inference makes them.
+    Of at most so many examples, spread evenly, as inference makes them. Where an example's photo is
+    its own appearance, as of `aligned`, the target is given; `bench vary` judges without.
 
     Returns:
         The numbers, and rows of framebuffer, result and photo, H×W×3 in [0, 1], sRGB-encoded.

@@ -135,14 +135,22 @@ class Judge:
             yield from self.cells(view, self.codes([view]))
 
     def own_against_another(self, limit: int, seed: int) -> Iterator[Cell]:
-        """Each view under its own look, then under the one of another sample."""
+        """Each view under its own look, then under the one of another sample.
+
+        Samples of one bundle may name the same photo, or photos be identical: a look of the very
+        same code is no other one, and the next is taken. A view without another is left out.
+        """
         codes = self.codes(self._views("codes", limit))
         names, rng = list(codes), np.random.default_rng(seed)
         if len(names) < 2:
             return
         for index, view in enumerate(self._views("scores", limit)):
-            other = names[(index + int(rng.integers(1, len(names)))) % len(names)]
-            yield from self.cells(view, {name: codes[name] for name in (view.name, other)})
+            first = index + int(rng.integers(1, len(names)))
+            others = (names[(first + step) % len(names)] for step in range(len(names)))
+            own = codes[view.name]
+            other = next((name for name in others if not torch.equal(codes[name], own)), None)
+            if other is not None:
+                yield from self.cells(view, {view.name: own, other: codes[other]})
 
     def _views(self, doing: str, limit: int) -> Iterable[View]:
         views: Iterable[View] = tqdm(

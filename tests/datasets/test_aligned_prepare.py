@@ -330,6 +330,24 @@ def test_a_camera_path_is_added_to_a_finished_data_set(tmp_path: Path) -> None:
     assert contents(folder) == before
 
 
+@pytest.mark.parametrize(
+    "paths",
+    [
+        {"../outside": {"stops": ["a/0", "a/1"], "frames": 2}},
+        {"path": {"frames": 2}},
+        {"path": {"stops": None, "frames": 2}},
+        ["path"],
+    ],
+)
+def test_a_note_that_somebody_changed_is_not_followed(tmp_path: Path, paths: Any) -> None:
+    folder = run(tmp_path / "data", held_out="c")
+    note = folder / "manifest.json"
+    note.write_text(json.dumps({**manifest(folder), "paths": paths}))
+    with pytest.raises(DataError, match=r"manifest\.json: corrupt"):
+        run(tmp_path / "data", held_out="c", path="a/0,b/0", frames=2)
+    assert not (tmp_path / "data" / "outside").exists()
+
+
 def test_a_scaled_crop_shows_the_same_points_at_the_same_places() -> None:
     pose = look_at((0, 0, 0), (0, 0, 1), up=(0, -1, 0))
     wide = Camera(np.array([[90.0, 0, 70], [0, 80, 40], [0, 0, 1]]), pose, 80, 141)

@@ -295,6 +295,16 @@ def test_a_camera_that_shows_nothing_is_refused(
         read(tmp_path, "PINHOLE", params=params)
 
 
+@pytest.mark.parametrize("width", [0, 2**40])
+def test_a_camera_of_no_pixels_or_of_more_than_there_are_is_refused(
+    tmp_path: Path, width: int
+) -> None:
+    model = built()
+    model.cameras[7].width = width
+    with pytest.raises(DataError, match=f"120×{width} pixels"):
+        read_colmap(written(tmp_path, "bin", model))
+
+
 def test_points_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     model = built()
     model.add_point3D(np.array([0, np.nan, 0]), pycolmap.Track(), np.zeros(3, np.uint8))

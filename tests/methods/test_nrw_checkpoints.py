@@ -91,6 +91,10 @@ def _whole_numbers(tensors: Any, header: Any) -> None:
     tensors["encoder.mean.bias"] = torch.zeros(8, dtype=torch.int32)
 
 
+def _unlisted(tensors: Any, header: Any) -> None:
+    header["trained_on"] = json.dumps([["aligned:train:0"]])
+
+
 def _huge(tensors: Any, header: Any) -> None:
     header["configuration"] = json.dumps(TINY.as_json() | {"widths": [10**6] * 7})
 
@@ -106,8 +110,9 @@ def _huge(tensors: Any, header: Any) -> None:
         (_whole_numbers, r"encoder\.mean\.bias is no tensor of floating-point numbers"),
         (_huge, "its configuration is not of neural-rerenderer: widths"),
         (lambda tensors, header: header.clear(), "its header has no configuration"),
+        (_unlisted, "trained_on in its header is no list of texts"),
     ],
-    ids=["missing", "shape", "infinite", "surplus", "foreign", "integers", "huge", "bare"],
+    ids=["missing", "shape", "infinite", "surplus", "foreign", "integers", "huge", "bare", "seen"],
 )
 def test_a_strangers_file_is_checked(
     saved: Path, damage: Callable[[Any, Any], None], message: str

@@ -31,13 +31,15 @@ TINY = Configuration("tiny", 4, (4,) * 7, (4, 6, 8, 10), (4, 4, 4, 4), crop=64, 
 
 
 class Views:
-    """Photos with their framebuffers in `photos`, framebuffers alone in `path`, as `aligned`."""
+    """Photos with their framebuffers in `photos` and `held`, framebuffers alone in `path`, as
+    `aligned`."""
 
     def __init__(self, channels: int = 4, size: tuple[int, int] = (HEIGHT, WIDTH)) -> None:
         self.channels, self.size = channels, size
 
     def samples(self, split: str) -> Sequence[Key]:
-        return [Key("trevi", f"{index:04}") for index in range({"photos": 4, "path": 3}[split])]
+        counts = {"photos": 4, "held": 4, "path": 3}
+        return [Key("trevi", f"{index:04}") for index in range(counts[split])]
 
     def fingerprint(self, split: str) -> str:
         return split
@@ -165,6 +167,24 @@ def test_a_cell_is_scored_where_its_appearance_was_not_seen(
     error = np.square(shown(made) - shown(views.photo(FIRST)))[:, half:].mean()
     assert float(cell["psnr"]) == pytest.approx(-10 * np.log10(error), abs=0.001)
     assert cell["own"] == "False" and sum(row["own"] == "True" for row in rows) == 4
+
+
+def test_another_look_is_of_another_photo(
+    weights: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, framebuffer = Views.photo, Views.framebuffer
+
+    def twin(key: Key) -> Key:  # photos 0, 1 and 2 are one
+        return LAST if key == LAST else FIRST
+
+    monkeypatch.setattr(Views, "photo", lambda self, key: photo(self, twin(key)))
+    monkeypatch.setattr(Views, "framebuffer", lambda self, s, key: framebuffer(self, s, twin(key)))
+    given = {"split": "photos", "columns": 1, "rows": 1, "checkpoint": weights(4)}
+    called(vary, **given, appearances="trevi/0000", out=tmp_path)
+    with (tmp_path / "scores.csv").open(encoding="utf-8") as file:
+        others = {r["view"]: r["appearance"] for r in csv.DictReader(file) if r["own"] == "False"}
+    assert [others[f"trevi/000{index}"] for index in range(3)] == 3 * ["trevi/0003"]
+    assert others["trevi/0003"] != "trevi/0003"
 
 
 def test_a_films_end_frames_equal_the_single_renders(
@@ -320,7 +340,7 @@ def test_a_transfer_sets_both_beginnings_beside_each_other(
     given = {
         "dataset": source(size=(64, 64)),
         "split": "photos",
-        "val_split": "photos",
+        "val_split": "held",
         "start_from": weights(4),
         "out": tmp_path,
         "shares": "100,75",
@@ -357,16 +377,29 @@ def test_a_transfer_sets_both_beginnings_beside_each_other(
     [
         ({"shares": "10,110"}, ConfigError, "write percents"),
         ({"shares": "ten"}, ConfigError, "write percents"),
+        ({"val_split": "photos"}, ConfigError, "--val-split photos: is trained on"),
         ({"val_split": "seen"}, DataError, "was trained on views:seen"),
+        ({"val_split": "seen", "dataset": Source("moved", {}, Views())}, DataError, "1 digests"),
     ],
 )
 def test_a_transfer_that_would_tell_nothing_is_refused(
     weights: Callable[[int], Path],
     tmp_path: Path,
-    changed: dict[str, str],
+    changed: dict[str, Any],
     kind: type[Exception],
     message: str,
 ) -> None:
-    given = {"split": "photos", "val_split": "photos", "start_from": weights(4)}
+    given = {"split": "photos", "val_split": "held", "start_from": weights(4)}
     with pytest.raises(kind, match=message):
         called(transfer.transfer, **{**given, **changed}, out=tmp_path)
+
+
+@pytest.mark.usefixtures("tiny_is_known")
+def test_a_transfer_of_which_nothing_can_be_scored_says_so(
+    weights: Callable[[int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = {"reconstruction": Views().photo(FIRST), "mask": np.zeros((HEIGHT, WIDTH, 1))}
+    monkeypatch.setattr(Views, "targets", lambda self, *_: Targets({}, {"own": nothing}))
+    given = {"split": "photos", "val_split": "held", "start_from": weights(4)}
+    with pytest.raises(DataError, match="views:held: no view has a pixel to be scored"):
+        called(transfer.transfer, **given, out=tmp_path)

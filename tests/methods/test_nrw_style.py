@@ -213,20 +213,3 @@ def test_a_photo_is_never_its_own_neighbour_even_among_identical_ones() -> None:
 def test_two_photos_have_no_triplet() -> None:
     with pytest.raises(DataError, match="2 photos: a triplet needs three"):
         style.neighbours(np.zeros((2, 2), np.float32))
-
-
-def test_every_candidate_is_drawn_about_equally_often() -> None:
-    found = style.neighbours(style.distances([rows(30, 3)]))
-    anchors = np.full(13_000, 7)
-    positive, negative = found.draw(anchors, np.random.default_rng(0))
-    for drawn, candidates in ((positive, found.positives[7]), (negative, found.negatives[7])):
-        values, counts = np.unique(drawn, return_counts=True)
-        assert values.tolist() == sorted(candidates.tolist())
-        np.testing.assert_allclose(counts, len(anchors) / len(candidates), rtol=0.15)
-
-
-def test_a_seed_decides_what_is_drawn() -> None:
-    found = style.neighbours(style.distances([rows(30, 3)]))
-    anchors = np.arange(30)
-    one, other = (found.draw(anchors, np.random.default_rng(5)) for _ in range(2))
-    assert all((a == b).all() for a, b in zip(one, other, strict=True))

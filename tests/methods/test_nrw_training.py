@@ -305,6 +305,7 @@ def test_a_warm_start_takes_every_network_and_remembers_what_it_saw(
         ({"size": 48}, {}, DataError, "48×48 pixels: training needs 64×64"),
         ({}, {"stage_minutes": "1,2"}, ConfigError, "must be three numbers"),
         ({}, {"device": "cuda:99"}, BenchError, "--device cuda:99"),
+        ({}, {"start_from": Path("no.safetensors")}, DataError, "--start-from no.* No such file"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(

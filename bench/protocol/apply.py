@@ -113,10 +113,10 @@ def prepare_items(items: Iterable[Scored], quantity: str, comparison: Comparison
     pairs = [_scored_pair(item, quantity, comparison) for item in several]
     if len(pairs) != 1 or np.asarray(pairs[0][1]).size > _SMALL:
         return prepare_unit(pairs, comparison)
-    shared = several[0].shared
-    if (quantity, comparison) not in shared:
-        shared[quantity, comparison] = prepare_unit(pairs, comparison)
-    found: list[Prepared] = shared[quantity, comparison]
+    key = (comparison, *map(id, pairs[0]))
+    if key not in several[0].shared:  # with the arrays, lest others get their ids
+        several[0].shared[key] = pairs, prepare_unit(pairs, comparison)
+    found: list[Prepared] = several[0].shared[key][1]
     return found
 
 

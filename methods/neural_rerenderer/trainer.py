@@ -22,7 +22,7 @@ from bench.errors import BenchError, DataError
 from .configuration import Configuration
 from .networks import AppearanceEncoder, Discriminators, Generator
 
-STATE, PREVIOUS = "state.pt", "state.previous.pt"
+STATE, PREVIOUS, DAMAGED = "state.pt", "state.previous.pt", "state.damaged.pt"
 AVERAGED = ("generator", "encoder")
 """Those whose moving averages inference uses."""
 
@@ -238,9 +238,14 @@ class Trainer:
             try:
                 state = torch.load(path, map_location=self.device, weights_only=True)
                 self._load(state, rates)
-                return
+            except torch.OutOfMemoryError:
+                raise
             except Exception as error:  # torch raises what a damaged file happens to cause
                 warn(f"{path}: cannot be read ({error}); trying the state before")
+                continue
+            if path.name == PREVIOUS and len(found) > 1:  # it must not replace the good one
+                found[0].replace(folder / DAMAGED)
+            return
         if found:
             raise DataError(f"{folder}: none of its states can be read; train into another --out")
 

@@ -25,6 +25,7 @@ from bench.methods.neural_rerenderer.losses import L1Loss
 from bench.methods.neural_rerenderer.method import NeuralRerenderer
 from bench.methods.neural_rerenderer.schedule import Schedule, stage_minutes
 from bench.methods.neural_rerenderer.trainer import (
+    DAMAGED,
     PREVIOUS,
     STATE,
     Networks,
@@ -232,6 +233,7 @@ def test_without_its_newest_state_it_goes_on_from_the_one_before(
     run(tmp_path)
     assert_same(tmp_path, undisturbed)
     assert (str(newest) in capsys.readouterr().out) == (damage == "truncated")
+    assert (tmp_path / DAMAGED).exists() == (damage == "truncated")
 
 
 def test_without_any_state_that_can_be_read_it_says_so(run: Run, tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ NRW_HALF = Protocol(
     notes=(
         "The dataset gives the halves: `aligned` hands over the left one and its mask is the right "
         "one. On other data the mask is the data's own.",
+        "Semantic colours, where a framebuffer has them, are of the whole photo, as published.",
         "Second columns, `covered`, look at those pixels alone that a point covers.",
         _SMALL,
     ),

@@ -47,17 +47,27 @@ BACKBONES: Mapping[str, Backbone] = {
 }
 
 
+FEATURES = Backbone("vgg16", ("vgg16_features-amdegroot-88682ab5.pth",), 16, "IMAGENET1K_FEATURES")
+"""VGG-16 with Caffe's scale of activations, of the loss of Neural Rerendering in the Wild."""
+
+
+def diagnose_features() -> list[Diagnosis]:
+    """What `bench doctor` says of VGG-16's features, of which training profits, too."""
+    return [looked_for("VGG16 features", FEATURES)]
+
+
 def diagnose() -> list[Diagnosis]:
     """What `bench doctor` says of each backbone."""
-    found = []
-    for name, backbone in BACKBONES.items():
-        title = f"LPIPS {name} weights"
-        try:
-            found.append(Diagnosis(title, True, str(find(backbone))))
-        except UnavailableError as error:
-            text = str(error).partition(". The command")[0]
-            found.append(Diagnosis(title, False, text, backbone.command))
-    return found
+    return [looked_for(f"LPIPS {name} weights", backbone) for name, backbone in BACKBONES.items()]
+
+
+def looked_for(title: str, backbone: Backbone) -> Diagnosis:
+    """Whether a backbone's file is here, and the command that brings it."""
+    try:
+        return Diagnosis(title, True, str(find(backbone)))
+    except UnavailableError as error:
+        text = str(error).partition(". The command")[0]
+        return Diagnosis(title, False, text, backbone.command)
 
 
 def find(backbone: Backbone) -> Path:

@@ -111,7 +111,8 @@ def _ms_ssim(quantity: str) -> MetricCard:
 def _vgg(quantity: str) -> MetricCard:
     score = Score(f"{quantity}.vgg", f"{quantity} VGG loss", "lower", "", (0, None))
     title = "Perceptual loss of Neural Rerendering in the Wild"
-    card = _card(quantity, "vgg", title, "vgg:metric", score, paper=SIMONYAN)
+    commands = (Command("doctor", "bench.metrics.images.backbones:diagnose_features"),)
+    card = _card(quantity, "vgg", title, "vgg:metric", score, paper=SIMONYAN, commands=commands)
     return replace(card, protocols=("nrw-half",))
 
 

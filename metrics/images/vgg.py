@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.api import MetricCard
-from bench.metrics.images.backbones import Backbone, find
+from bench.metrics.images.backbones import FEATURES, find
 from bench.metrics.images.metric import FrameMetric
 from bench.protocol import Comparison
 from bench.protocol.apply import Prepared
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from bench.protocol.batched import PreparedBatch
 
-FEATURES = Backbone("vgg16", ("vgg16_features-amdegroot-88682ab5.pth",), 16, "IMAGENET1K_FEATURES")
 MEAN = (0.48235, 0.45882, 0.40784)
 LAYERS = {3: 1 / 32, 8: 1 / 16, 13: 1 / 8, 20: 1 / 4, 27: 1.0}
 """Index in torchvision's `features`, after the ReLU of conv1_2 … conv5_2, and its weight."""

@@ -14,7 +14,7 @@ from torch import nn
 
 from bench.api import Item, Key
 from bench.errors import UnavailableError
-from bench.metrics.images import vgg
+from bench.metrics.images import backbones, vgg
 from bench.protocol import Comparison
 from bench.protocol.batched import Batch
 
@@ -105,6 +105,17 @@ def test_without_weights_it_is_unavailable_with_the_command(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(UnavailableError, match=r"vgg16\(weights='IMAGENET1K_FEATURES'\)"):
         measure("view.vgg", item(pair), comparison=SHOWN)
+
+
+def test_the_doctor_says_how_the_features_come(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backbones, "FEATURES", vgg.FEATURES)
+    (found,) = backbones.diagnose_features()
+    assert found.works and found.found == str(weights)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "empty"))
+    (missing,) = backbones.diagnose_features()
+    assert not missing.works and "IMAGENET1K_FEATURES" in missing.remedy
 
 
 def test_what_was_shown_to_the_method_is_said_and_never_ranked(cards: tuple[Any, ...]) -> None:

@@ -10,7 +10,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.api import Query, Sample
 from bench.methods.neural_rerenderer.checkpoints import save_weights
-from bench.methods.neural_rerenderer.configuration import MINI
+from bench.methods.neural_rerenderer.configuration import MINI, OFFICIAL, Configuration
 from bench.methods.neural_rerenderer.method import NeuralRerenderer
 from bench.methods.neural_rerenderer.networks import AppearanceEncoder, Generator
 
@@ -46,3 +46,15 @@ def test_four_queries_of_128_pixels_are_answered_in_60_milliseconds(
     sample = Sample("scene", "view", {}, (), tuple(query(str(k)) for k in range(QUERIES)))
     benchmark.pedantic(method.predict, ([sample],), rounds=20, warmup_rounds=3)
     assert benchmark.stats.stats.median < 0.06
+
+
+@pytest.mark.parametrize(("configuration", "bound"), [(MINI, 0.1), (OFFICIAL, 1.0)])
+def test_the_generator_is_fast_at_256_pixels(
+    benchmark: BenchmarkFixture, configuration: Configuration, bound: float
+) -> None:
+    generator = Generator(configuration.with_channels(4)).eval()
+    generator = generator.to(memory_format=torch.channels_last)
+    framebuffer = torch.zeros(1, 4, 256, 256).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        benchmark.pedantic(generator, (framebuffer, torch.zeros(1, 8)), rounds=15, warmup_rounds=3)
+    assert benchmark.stats.stats.median < bound

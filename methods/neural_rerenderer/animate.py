@@ -20,11 +20,12 @@ from bench.api import Source
 from bench.errors import ConfigError, DataError
 from bench.graphics.film_files import write_gif, write_mp4
 from bench.graphics.image_files import write_png
+from bench.training.devices import device_named
+from bench.training.folders import written_whole
 
 from .grids import shown
 from .rerender import Rerenderer
 from .views import View, chosen, spread
-from .writing import device_named, written_whole
 
 Frame = NDArray[np.uint8]
 

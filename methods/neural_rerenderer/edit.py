@@ -15,12 +15,13 @@ from bench.api import Source
 from bench.errors import ConfigError, DataError
 from bench.graphics.image_files import write_png
 from bench.graphics.semantic_colours import SEMANTIC_COLOURS, UNLABELLED, Colour
+from bench.training.devices import device_named
+from bench.training.folders import written_whole
 
 from .encoding import LABELLED, Float32, Floating
 from .grids import grid, shown
 from .rerender import Rerenderer
 from .views import View, chosen, spread
-from .writing import device_named, written_whole
 
 COLOURS: Mapping[str, Colour] = {**SEMANTIC_COLOURS, "unlabelled": UNLABELLED}
 """Class → RGB, 8-bit, of all that can be exchanged."""

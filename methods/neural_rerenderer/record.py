@@ -3,54 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bench.errors import ConfigError, DataError
-
-SETTINGS, RECORD, LOG = "settings.json", "record.json", "log.csv"
+RECORD, LOG = "record.json", "log.csv"
 _FIELDS = ("stage", "step", "part", "name", "value")
 _EVERY = 50
 """Steps over which the losses of one line of the log are averaged."""
-
-
-def claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """Note what is trained in the folder.
-
-    Raises:
-        ConfigError: it holds a training of other settings.
-        DataError: what it notes cannot be read.
-    """
-    path = out / SETTINGS
-    wanted = json.loads(json.dumps(settings))
-    if not path.exists():
-        write_whole(path, wanted)
-        return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: cannot be read: {error}; train into another --out") from error
-    other = [key for key in wanted if found.get(key) != wanted[key]]
-    if other:
-        raise ConfigError(
-            f"{path}: the folder holds a training with other {', '.join(other)}; give another --out"
-        )
-
-
-def write_whole(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.partial")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
 
 
 class Log:

@@ -15,19 +15,20 @@ import torch
 
 from bench.api import Source
 from bench.errors import ConfigError, DataError
+from bench.training.devices import device_named
+from bench.training.folders import claim, write_whole
 
 from .checkpoints import load_weights, save_weights
 from .configuration import ALIGNMENT, CONFIGURATIONS, Configuration
 from .course import Course
 from .decoding import Pictures, decode
 from .examples import Examples, examples_of
-from .record import RECORD, claim, write_whole
+from .record import RECORD
 from .schedule import Schedule
 from .schedule import stage_minutes as parsed_minutes
 from .stages import STAGES, rates
 from .trainer import Networks, Trainer, TrainingError
 from .vgg import COMMAND, Vgg16, find
-from .writing import device_named
 
 WEIGHTS, WARM_START, CACHE = "weights.safetensors", "warm_start.safetensors", "pictures"
 _LENGTHS = ("stage1_triplets", "stage2_steps", "stage3_steps")

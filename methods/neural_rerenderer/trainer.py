@@ -6,7 +6,6 @@ Specs: specs/neural_rerendering.md §6–§7. What a stage minimises stands in `
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +17,12 @@ import torch._functorch.config as functorch
 from torch import Tensor, nn
 
 from bench.errors import BenchError, DataError
+from bench.training.state_files import PREVIOUS, STATE, write_state
 
 from .configuration import Configuration
 from .networks import AppearanceEncoder, Discriminators, Generator
 
-STATE, PREVIOUS, DAMAGED = "state.pt", "state.previous.pt", "state.damaged.pt"
+DAMAGED = "state.damaged.pt"
 AVERAGED = ("generator", "encoder")
 """Those whose moving averages inference uses."""
 
@@ -201,21 +201,12 @@ class Trainer:
             "averages": self.averages.state_dict(),
             "optimisers": {name: part.state_dict() for name, part in self._optimisers.items()},
         }
-        partial = folder / f".{STATE}.partial"
         try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            if (folder / STATE).exists():
-                (folder / STATE).replace(folder / PREVIOUS)
-            partial.replace(folder / STATE)
-        except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
-            cause = error.__context__ or error  # torch hides a full disk behind a RuntimeError
+            write_state(folder, state)
+        except OSError as error:
             raise TrainingError(
                 f"stage {at.stage}, step {at.step}: the state cannot be written to {folder}: "
-                f"{cause}; free some space and run the same command again, it goes on from the "
+                f"{error}; free some space and run the same command again, it goes on from the "
                 "last state"
             ) from error
 

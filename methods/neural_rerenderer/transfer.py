@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from bench.api import Source
 from bench.errors import ConfigError, DataError
+from bench.training.devices import device_named
 
 from .checkpoints import Loaded, load_weights
 from .configuration import CONFIGURATIONS
@@ -26,7 +27,6 @@ from .rerender import Rerenderer
 from .train import WEIGHTS, train
 from .training_options import TRAIN
 from .vary import Judge
-from .writing import device_named
 
 TABLE, FIGURE = "transfer.csv", "transfer.png"
 FINE_TUNED, SCRATCH, AS_IS = "fine-tuned", "from scratch", "as they are"

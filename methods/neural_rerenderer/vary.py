@@ -17,12 +17,13 @@ from bench.api import Source
 from bench.errors import DataError
 from bench.graphics.colour import srgb_encode
 from bench.graphics.image_files import write_png
+from bench.training.devices import device_named
+from bench.training.folders import written_whole
 
 from .encoding import Float32, Floating
 from .grids import fitted, grid, shown
 from .rerender import Rerenderer
 from .views import View, chosen, photographed, spread
-from .writing import device_named, written_whole
 
 GRID, SCORES = "variation.png", "scores.csv"
 

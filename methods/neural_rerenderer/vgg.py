@@ -114,6 +114,6 @@ def read(path: Path) -> Vgg16:
 def _tensors(path: Path) -> dict[str, Any]:
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+    except Exception as error:  # torch raises what a damaged file happens to cause
         raise DataError(f"{path}: cannot be read as weights: {error}") from error
     return held if isinstance(held, dict) else {}

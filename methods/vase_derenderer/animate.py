@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from bench.graphics.film_files import write_gif, write_mp4
 from bench.graphics.image_files import write_png
 from bench.graphics.rasterisers import rasteriser
 from bench.graphics.textured_mesh_files import write_textured_mesh
+from bench.training.folders import written_whole
 
 from .checkpoints import EMBEDDED, Loaded, load
 from .configuration import CONFIGURATIONS
@@ -79,7 +78,7 @@ def animate(
     _warn(image, evidence)
     studio = Studio(backend_, chosen, size or chosen.size)
     out = out or Path(f"{image.stem}-vase")
-    with _written_whole(out) as folder:
+    with written_whole(out) as folder:
         for name, film in FILMS.items():
             frames = tqdm(film(found, studio), name, FRAMES, leave=False, disable=None)
             _write_film(folder, name, list(frames))
@@ -160,22 +159,3 @@ def _device(name: str) -> str:
     if name == "auto":
         return "cuda" if works else "cpu"
     return name
-
-
-@contextmanager
-def _written_whole(out: Path) -> Iterator[Path]:
-    """A folder whose files come into `out` when all are written."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        partial = tempfile.TemporaryDirectory(prefix=".partial-", dir=out)
-    except OSError as error:
-        raise ConfigError(
-            f"{out}: cannot be written: {error.strerror}; name another folder with --out"
-        ) from error
-    with partial as name:
-        folder = Path(name)
-        yield folder
-        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-            target = out / file.relative_to(folder)
-            target.parent.mkdir(exist_ok=True)
-            file.replace(target)

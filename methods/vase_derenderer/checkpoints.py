@@ -7,7 +7,6 @@ name, shape and values are checked before a network is made of them.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import ConfigError, DataError
+from bench.training.weight_files import write_tensors
 
 from . import official
 from .configuration import OFFICIAL_MET, OFFICIAL_SYNTHETIC, Configuration
@@ -94,28 +94,7 @@ def save_safetensors(
     }
     for name, value in tensors.items():
         _refuse_infinite(path, name, value)
-    entries = {**metadata, "configuration": networks.configuration.as_json()}
-    header = {key: json.dumps(value, ensure_ascii=False) for key, value in entries.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.writelines(_with_ordered_header(safetensors.torch.save(tensors, header)))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _with_ordered_header(stored: bytes) -> tuple[bytes, ...]:
-    """The library writes metadata in any order; the same weights shall make the same file."""
-    data = 8 + int.from_bytes(stored[:8], "little")
-    header = json.loads(stored[8:data])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little"), text, stored[data:]
+    write_tensors(path, tensors, {**metadata, "configuration": networks.configuration.as_json()})
 
 
 def _load_published(path: Path, configuration: Configuration | None) -> Loaded:

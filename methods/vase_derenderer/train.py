@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,8 +14,10 @@ import torch
 from tqdm import tqdm
 
 from bench.api import Source
-from bench.errors import ConfigError, DataError, UnavailableError
+from bench.errors import ConfigError
 from bench.graphics.rasterisers import rasteriser
+from bench.training.devices import device_named
+from bench.training.folders import claim, write_whole
 
 from . import losses
 from .backgrounds import Backgrounds
@@ -31,7 +31,7 @@ from .stretching import Shapes
 from .trainer import LearningRate, Trainer, TrainingError
 from .validation import validate
 
-WEIGHTS, RECORD, SETTINGS = "weights.safetensors", "record.json", "settings.json"
+WEIGHTS, RECORD = "weights.safetensors", "record.json"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def train(
         TrainingError: a loss is no number, or the disk is full; the last good state is kept.
     """
     chosen = CONFIGURATIONS[configuration]
-    device = _device(device)
+    device = device_named(device)
     splits = [name.strip() for name in split.split(",")]
     parts = [splits, [val_split]]
     cache = out / "pictures"
@@ -116,7 +116,7 @@ def train(
         "told": told,
         "losses": dict(losses.WEIGHTS),
     }
-    _claim(out, settings)
+    claim(out, settings)
     torch.manual_seed(seed)
     backend_ = rasteriser(backend, device)
     rate = LearningRate(learning_rate, decay, steps)
@@ -209,7 +209,7 @@ def _finish(
         "rasteriser": trainer.rasteriser.name,
         "threads": torch.get_num_threads(),
     }
-    _write_whole(out / RECORD, record)
+    write_whole(out / RECORD, record)
     save_safetensors(
         out / WEIGHTS,
         trainer.networks,
@@ -222,43 +222,5 @@ def _written(found: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in found.items())
 
 
-def _claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """Note what is trained in the folder; refuse one that holds another training."""
-    path = out / SETTINGS
-    wanted = json.loads(json.dumps(settings))
-    if not path.exists():
-        _write_whole(path, wanted)
-        return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}: cannot be read: {error}; train into another --out") from error
-    other = [key for key in wanted if found.get(key) != wanted[key]]
-    if other:
-        raise ConfigError(
-            f"{path}: the folder holds a training with other {', '.join(other)}; give another --out"
-        )
-
-
 def _digest(path: Path | None) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path else ""
-
-
-def _write_whole(path: Path, content: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.partial")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UnavailableError(f"--device {name}: {error}; --device cpu works anywhere") from error
-    return name

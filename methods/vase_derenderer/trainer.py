@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor
 from bench.errors import BenchError, DataError
 from bench.graphics import phong
 from bench.graphics.rasterisers import Rasteriser
+from bench.training.state_files import PREVIOUS, STATE, write_state
 
 from . import losses
 from .configuration import Configuration
@@ -24,7 +24,6 @@ from .lighting import shaded_front
 from .networks import Networks
 from .patches import real_and_fake
 
-STATE, PREVIOUS = "state.pt", "state.previous.pt"
 _PARTS = ("netR", "netT", "netE", "netD")
 
 
@@ -159,20 +158,11 @@ class Trainer:
             "networks": self.networks.state_dict(),
             "optimisers": {name: part.state_dict() for name, part in self._optimisers.items()},
         }
-        partial = folder / f".{STATE}.partial"
         try:
-            with partial.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            if (folder / STATE).exists():
-                (folder / STATE).replace(folder / PREVIOUS)
-            partial.replace(folder / STATE)
-        except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
-            cause = error.__context__ or error  # torch hides a full disk behind a RuntimeError
+            write_state(folder, state)
+        except OSError as error:
             raise TrainingError(
-                f"step {self.step}: the state cannot be written to {folder}: {cause}; free some "
+                f"step {self.step}: the state cannot be written to {folder}: {error}; free some "
                 "space and run the same command again, it goes on from the last state"
             ) from error
 

@@ -15,7 +15,7 @@ KINDS = ("methods", "datasets", "metrics", "reports")
 LAYERS = (
     ("errors",),
     ("quantities",),
-    ("graphics", "protocol", "fetching"),
+    ("graphics", "protocol", "fetching", "training"),
     ("cards",),
     ("api",),
     ("plugins", "wire"),
@@ -33,7 +33,7 @@ LAYERS = (
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
-PLUGIN_MAY = {"api", "quantities", "protocol", "graphics", "errors", "fetching"}
+PLUGIN_MAY = {"api", "quantities", "protocol", "graphics", "errors", "fetching", "training"}
 
 
 def imports(file: Path) -> Iterator[tuple[str, bool]]:
